@@ -1,0 +1,1 @@
+"""Semantic segmentation trained against a discriminator, in JAX."""

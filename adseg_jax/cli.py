@@ -1,0 +1,109 @@
+"""Command lines: experiment scripts, and one line for a user's mistake."""
+
+import contextlib
+import dataclasses
+import io
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from adseg_jax.config import Experiment
+from adseg_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """An experiment script's command line: every field of its experiment."""
+
+  experiment: Annotated[Experiment, tyro.conf.arg(name='')]
+  workdir: Path
+  """Folder of the run; the same command in the same folder continues it."""
+  control: bool = False
+  """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
+
+
+def parse(kind: type, default, description: str, argv: list[str] | None = None):
+  """Command line to dataclass; a mistake in it is a UserError.
+
+  Args:
+    kind: a dataclass.
+    default: instance that the options override.
+    description: what --help says first.
+    argv: arguments; None takes the process's.
+  """
+  shown = io.StringIO()
+  try:
+    with contextlib.redirect_stderr(shown):
+      return tyro.cli(kind, default=default, description=description, args=argv)
+  except SystemExit as stop:
+    if stop.code in (0, None):
+      raise
+    raise UserError(one_line(shown.getvalue())) from None
+
+
+def one_line(box: str) -> str:
+  """The message inside tyro's box of several lines."""
+  paragraphs = [[]]
+  for line in box.splitlines():
+    text = line.strip('│ ')
+    if re.fullmatch(r'[─\s]+', text):
+      paragraphs.append([])
+    elif text and not line.startswith(('╭', '╰')):
+      paragraphs[-1].append(text)
+  words = ' '.join(paragraphs[0]).rstrip('.')
+  meant = re.findall(
+      r'(?<!\S)--[\w.-]+', ' '.join(sum(paragraphs[1:-1], []))
+  )
+  hint = f'did you mean {meant[0]}? ' if meant else ''
+  return f'{words}: {hint}--help lists all options'
+
+
+def guard(command: Callable[[], None]):
+  """Runs a command and exits; what a user can mend is one line, status 1."""
+  try:
+    command()
+  except UserError as error:
+    sys.exit(f'error: {error}')
+  except KeyboardInterrupt:
+    sys.exit('stopped: the same command continues from the last checkpoint')
+  sys.exit(0)
+
+
+def run(experiment: Experiment, description: str):
+  """The main function of an experiment script.
+
+  Args:
+    experiment: the script's experiment; options override its fields.
+    description: the script's docstring.
+  """
+  guard(lambda: _run(experiment, description))
+
+
+def _run(experiment: Experiment, description: str):
+  default = Arguments(experiment, Path('runs') / experiment.name)
+  arguments = parse(Arguments, default, description)
+  # TensorFlow logs to stderr from C++ unless told before it is imported.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  from adseg_jax.reporting import report
+  from adseg_jax.training.loop import train
+
+  workdirs = [arguments.workdir]
+  train(arguments.experiment, arguments.workdir)
+  if arguments.control and arguments.experiment.adversary.weight:
+    workdirs.append(arguments.workdir / 'control')
+    train(control_of(arguments.experiment), workdirs[-1])
+  report.show(workdirs, arguments.workdir / 'report.html')
+
+
+def control_of(experiment: Experiment) -> Experiment:
+  """The same experiment with lambda = 0."""
+  adversary = dataclasses.replace(experiment.adversary, weight=0.0)
+  return dataclasses.replace(
+      experiment, name=f'{experiment.name}-control', adversary=adversary
+  )

@@ -1,0 +1,238 @@
+"""An experiment, as frozen dataclasses that hold every setting of a run.
+
+An experiment script holds an instance; the command line overrides fields
+(`--optimizer.steps 300`); the resolved instance is saved with the run.
+The docstring under a field is its help text and gives its unit.
+"""
+
+import dataclasses
+import json
+from typing import Literal, get_args
+
+from adseg_jax.errors import UserError
+
+SegmentorName = Literal['multiscale', 'fcn32s']
+DiscriminatorName = Literal[
+    'two_branch',
+    'large_fov',
+    'large_fov_light',
+    'small_fov',
+    'small_fov_light',
+    'patch',
+]
+EncodingName = Literal['basic', 'product', 'scaling']
+ObjectiveName = Literal['bce', 'minimax', 'lsgan', 'hinge']
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """Which images, and how they are augmented for training."""
+
+  name: str = 'earth'
+  """Data set; an unknown name lists the known ones."""
+  root: str = ''
+  """Folder of the original files, for data sets that need one; empty: the
+  environment variable ADSEG_DATA."""
+  prepared: str = ''
+  """Folder where TFDS keeps prepared data sets; empty: TFDS's own default,
+  the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
+  batch: int = 16
+  """Images per step, over all devices and hosts."""
+  crop: tuple[int, int] = (128, 128)
+  """Height and width of a training crop, in pixels."""
+  scale: tuple[float, float] = (0.5, 2.0)
+  """Range of the random scale; 1 is the image's own size."""
+  flip: bool = True
+  """Mirror half of the crops left to right."""
+  jitter: float = 0.2
+  """Photometric jitter: brightness is shifted by up to this much of full
+  range, contrast and saturation are scaled by 1 - jitter to 1 + jitter."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmentor:
+  """The network that gives every pixel a class."""
+
+  name: SegmentorName = 'multiscale'
+  """Architecture."""
+  width: float = 1.0
+  """Factor on the channel counts; 1 is the paper's network."""
+  local_normalization: bool = True
+  """Multi-scale only: feed a locally normalised Laplacian pyramid, as the
+  paper does; False feeds a plain pyramid, which keeps absolute colour."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Adversary:
+  """The discriminator, what it sees, and how it enters the loss."""
+
+  discriminator: DiscriminatorName = 'two_branch'
+  """Architecture."""
+  width: float = 1.0
+  """Factor on the channel counts; 1 is the paper's network."""
+  encoding: EncodingName = 'basic'
+  """How class maps are shown to the discriminator."""
+  tau: float = 0.9
+  """Scaling encoding only: least probability of the true class in the real
+  map, in (0, 1]."""
+  objective: ObjectiveName = 'bce'
+  """Adversarial loss."""
+  weight: float = 0.1
+  """lambda, the factor on the adversarial loss; 0 trains the segmentor
+  alone: the control. Its meaning depends on the reduction."""
+  reduction: Literal['mean', 'sum'] = 'mean'
+  """Cross-entropy over the pixels of an image: 'mean', as later work, or
+  'sum', as the paper's equation 1. A mean makes lambda stronger by the number
+  of pixels of a class map."""
+  start: int = 0
+  """Steps that the segmentor trains alone before the adversary starts."""
+  alternate_every: int = 0
+  """0: both networks are updated at every step; k: k steps of one, then k of
+  the other, the segmentor first (the paper's slow scheme has k = 500)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+  """One network's optimiser."""
+
+  name: Literal['sgd', 'adam', 'adamw'] = 'sgd'
+  """Update rule."""
+  learning_rate: float = 0.01
+  """Peak learning rate."""
+  schedule: Literal['constant', 'polynomial', 'cosine'] = 'constant'
+  """Course of the learning rate over the run."""
+  power: float = 0.9
+  """Polynomial schedule only: exponent of (1 - step / steps)."""
+  warmup: int = 0
+  """Steps of linear rise to the peak learning rate."""
+  momentum: float = 0.9
+  """SGD's momentum, or Adam's decay of the first moment."""
+  second_moment: float = 0.999
+  """Adam only: decay of the second moment."""
+  weight_decay: float = 0.0
+  """Factor on the weights that is added to the gradient (AdamW: to the
+  update); biases and scales are left out."""
+  clip: float = 0.0
+  """Largest global norm of the gradient; 0: no limit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+  """How long and how both networks are updated."""
+
+  steps: int = 1000
+  """Length of the run, in steps."""
+  segmentor: Update = Update()
+  """The segmentor's optimiser."""
+  discriminator: Update = Update(name='adam', learning_rate=1e-4, momentum=0.5)
+  """The discriminator's optimiser."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+  """When and how the validation images are scored."""
+
+  every: int = 200
+  """Steps between two evaluations; the last step is always evaluated."""
+  batch: int = 16
+  """Images per evaluation batch, over all devices."""
+  panels: int = 6
+  """Validation images shown in TensorBoard and in the report."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Logging:
+  """What a run writes, and how often."""
+
+  every: int = 10
+  """Steps between two lines of metrics.jsonl; each is a mean over them."""
+  checkpoint_every: int = 100
+  """Steps between two checkpoints; the newest three and the best are kept."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """Everything that decides the result of a run."""
+
+  name: str = 'experiment'
+  """Name of the experiment, shown in reports."""
+  seed: int = 0
+  """Seed of the PRNG key and of the data stream: the same seed gives the same
+  run."""
+  data: Data = Data()
+  """Images and augmentation."""
+  segmentor: Segmentor = Segmentor()
+  """Segmentor."""
+  adversary: Adversary = Adversary()
+  """Discriminator and adversarial loss."""
+  optimizer: Optimizer = Optimizer()
+  """Length of the run and both optimisers."""
+  evaluation: Evaluation = Evaluation()
+  """Evaluation."""
+  logging: Logging = Logging()
+  """Metrics and checkpoints."""
+
+
+def to_json(experiment: Experiment) -> str:
+  """The experiment as indented JSON."""
+  return json.dumps(dataclasses.asdict(experiment), indent=2)
+
+
+def flatten(tree: dict, prefix: str = '') -> dict:
+  """Nested dicts as one dict with dotted names, as the command line has."""
+  flat = {}
+  for name, value in tree.items():
+    if isinstance(value, dict):
+      flat |= flatten(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = value
+  return flat
+
+
+def _check(condition: bool, field: str, value, wanted: str):
+  if not condition:
+    raise UserError(f'--{field} is {value}: give {wanted}')
+
+
+def validate(experiment: Experiment, stride: int, devices: int):
+  """Refuses settings that can't work, before anything is loaded.
+
+  Args:
+    experiment: the resolved experiment.
+    stride: input pixels per pixel of the segmentor's output.
+    devices: devices that share a batch, over all hosts.
+
+  Raises:
+    UserError: one line that names the field, its value and a value that works.
+  """
+  data, adversary = experiment.data, experiment.adversary
+  for field, value in (
+      ('data.batch', data.batch), ('evaluation.batch', experiment.evaluation.batch)
+  ):
+    _check(
+        value > 0 and value % devices == 0, field, value,
+        f'a positive multiple of the {devices} devices',
+    )
+  _check(
+      all(side > 0 and side % stride == 0 for side in data.crop), 'data.crop',
+      ' '.join(map(str, data.crop)),
+      f'positive multiples of {stride}, the output stride of '
+      f'{experiment.segmentor.name}',
+  )
+  low, high = data.scale
+  _check(0 < low <= high, 'data.scale', f'{low} {high}', '0 < low <= high')
+  _check(0 <= data.jitter < 1, 'data.jitter', data.jitter, '0 <= jitter < 1')
+  _check(0 < adversary.tau <= 1, 'adversary.tau', adversary.tau, '0 < tau <= 1')
+  _check(adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more')
+  for field, least in (
+      ('optimizer.steps', 1), ('evaluation.every', 1), ('evaluation.panels', 0),
+      ('logging.every', 1), ('logging.checkpoint_every', 1),
+      ('adversary.start', 0), ('adversary.alternate_every', 0),
+  ):
+    value = flatten(dataclasses.asdict(experiment))[field]
+    _check(value >= least, field, value, f'{least} or more')
+
+
+def names(literal) -> tuple[str, ...]:
+  """The allowed values of one of the Literal types above."""
+  return get_args(literal)

@@ -1,0 +1,1 @@
+"""Data sets, and the pipeline from files to batches."""

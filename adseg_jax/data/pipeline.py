@@ -1,0 +1,97 @@
+"""The training stream: position -> example -> augmented crop -> batch.
+
+What stands at a position depends on (seed, position) and on nothing else, so
+a run resumes at any step, on any number of hosts, with the same batches.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from adseg_jax import config
+from adseg_jax.data.augment import augment
+from adseg_jax.data.examples import Examples
+from adseg_jax.errors import UserError
+
+# Rounds of the cipher behind the shuffle. TensorFlow's own function has 4,
+# which leaves structure in permutations of few examples.
+_ROUNDS = 8
+
+
+def train_batches(
+    examples: Examples,
+    data: config.Data,
+    *,
+    seed: int,
+    steps: int,
+    start: int = 0,
+    host: int = 0,
+    hosts: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+  """This host's part of the batches of steps `start` to `steps` - 1.
+
+  Args:
+    examples: what an epoch visits, each example once.
+    data: batch (over all hosts) and augmentation.
+    seed: the stream's seed.
+    steps: the step to stop before.
+    start: the first step.
+    host: index of this host.
+    hosts: number of hosts.
+
+  Returns:
+    An iterator over {'image': float32 [b,h,w,3] in 0..1, 'label': int32
+    [b,h,w]}, b = batch / hosts; the parts of all hosts, in their order, are
+    the batch of a single host.
+
+  Raises:
+    UserError: the batch can't be divided by the number of hosts.
+  """
+  if data.batch % hosts:
+    raise UserError(
+        f'--data.batch is {data.batch}: give a multiple of the {hosts} hosts'
+    )
+  part = data.batch // hosts
+  images = tf.constant(examples.images)
+  labels = tf.constant(examples.labels)
+
+  def load(count):
+    position = count // part * data.batch + host * part + count % part
+    index = shuffled(position, len(examples), seed)
+    image, label = decode(images[index], labels[index])
+    image, label = augment(image, label, tf.stack([seed, position]), data)
+    return {'image': image, 'label': label}
+
+  stream = tf.data.Dataset.range(start * part, steps * part)
+  stream = stream.map(load, tf.data.AUTOTUNE, deterministic=True)
+  stream = stream.batch(part, drop_remainder=True)
+  # One batch is in use, the next is ready: more would only fill memory.
+  return stream.prefetch(2).as_numpy_iterator()
+
+
+def shuffled(position, count: int, seed: int):
+  """Index of the example at a position: int64, like `position`.
+
+  Every run of `count` positions, an epoch, is a permutation of its own.
+  """
+  epoch = position // count
+  # The cipher reads few bits of its seed (8 for a small data set), so
+  # (seed, epoch) itself would soon repeat: hash it. Augmentation takes the
+  # seeds (seed, position); -1 - epoch meets none of them.
+  key = tf.random.stateless_uniform(
+      [3], tf.stack([seed, -1 - epoch]), None, None, tf.int32, alg='philox'
+  )
+  return tf.raw_ops.RandomIndexShuffle(
+      index=position % count,
+      seed=key,
+      max_index=tf.constant(count - 1, tf.int64),
+      rounds=_ROUNDS,
+  )
+
+
+def decode(image, label):
+  """Encoded files, JPEG or PNG, grey or colour -> uint8 [H,W,3] and [H,W]."""
+  image = tf.io.decode_image(image, channels=3, expand_animations=False)
+  image.set_shape([None, None, 3])
+  return image, tf.io.decode_png(label, channels=1)[..., 0]

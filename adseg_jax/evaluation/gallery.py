@@ -1,0 +1,66 @@
+"""Pictures of a run: validation panels, and the data set's overview."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from adseg_jax.data.dataset import Dataset
+from adseg_jax.evaluation.evaluate import decode
+from adseg_jax.evaluation.predict import predict_large
+
+# Shown size of an overview, in pixels of its longer side.
+OVERVIEW = 1350
+
+
+def panel_indices(count: int, wanted: int) -> list[int]:
+  """`wanted` examples, evenly spread over `count`."""
+  return sorted({i * count // wanted for i in range(min(wanted, count))})
+
+
+def write_label(path: Path, label: np.ndarray, palette):
+  """An index PNG in the palette; void (255) is white."""
+  picture = Image.fromarray(label.astype(np.uint8)).copy()
+  colours = np.full((256, 3), 255, np.uint8)
+  colours[:len(palette)] = palette
+  picture.putpalette(colours.tobytes())
+  picture.save(path)
+
+
+def write_panels(folder: Path, dataset: Dataset, examples, predictions: dict):
+  """NAME_image.png, NAME_truth.png and NAME_prediction.png of each example.
+
+  Args:
+    folder: made if it is missing.
+    dataset: for the palette.
+    examples: Examples.
+    predictions: {index of an example: classes uint8 [H,W]}.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  for index, prediction in sorted(predictions.items()):
+    name = examples.names[index].replace('/', '_')
+    image = decode(examples.images[index], 'RGB')
+    Image.fromarray(image).save(folder / f'{name}_image.png')
+    truth = decode(examples.labels[index], 'L')
+    write_label(folder / f'{name}_truth.png', truth, dataset.palette)
+    write_label(folder / f'{name}_prediction.png', prediction, dataset.palette)
+
+
+def write_overview(folder: Path, dataset: Dataset, predict, batch: int):
+  """The data set's one large image, its truth and its prediction, reduced.
+
+  Args:
+    folder: made if it is missing.
+    dataset: one with an overview.
+    predict: images [batch,H,W,3] float32 in 0..1 -> classes [batch,H,W].
+    batch: windows per call of `predict`.
+  """
+  image, truth, caption = dataset.overview()
+  prediction = predict_large(predict, image, batch)
+  folder.mkdir(parents=True, exist_ok=True)
+  stride = -(-max(truth.shape) // OVERVIEW)
+  Image.fromarray(image).reduce(stride).save(folder / 'image.jpg', quality=85)
+  for name, label in (('truth', truth), ('prediction', prediction)):
+    label = label[stride // 2::stride, stride // 2::stride]
+    write_label(folder / f'{name}.png', label, dataset.palette)
+  (folder / 'caption.txt').write_text(caption + '\n')

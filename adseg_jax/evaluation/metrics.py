@@ -1,0 +1,182 @@
+"""Scores of label maps: one confusion matrix, divided once, and boundaries."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import ndimage
+
+
+def confusion_matrix(
+    predictions: jax.Array,
+    labels: jax.Array,
+    num_classes: int,
+    void: int = 255,
+) -> jax.Array:
+  """Counts pixels by true and predicted class.
+
+  Matrices of batches and devices add up; add them on the host in int64, since
+  int32 holds 2^31 - 1 pixels only. A pixel whose label or prediction is none
+  of the classes is left out, as a void pixel is: it has no cell.
+
+  Args:
+    predictions: class of every pixel, any integer type, any shape.
+    labels: true class of every pixel, shaped like the predictions.
+    num_classes: number of classes, C; static under jit.
+    void: label of the pixels to leave out.
+
+  Returns:
+    int32 [C,C], rows: truth, columns: prediction.
+  """
+  # Labels arrive as uint8, in which label * C would wrap around.
+  truth = jnp.asarray(labels).astype(jnp.int32).ravel()
+  predicted = jnp.asarray(predictions).astype(jnp.int32).ravel()
+  inside = (
+      (truth >= 0) & (truth < num_classes)
+      & (predicted >= 0) & (predicted < num_classes) & (truth != void)
+  )
+  cells = num_classes * num_classes
+  index = jnp.where(inside, truth * num_classes + predicted, cells)
+  counts = jnp.bincount(index, length=cells + 1)[:cells]
+  return counts.reshape(num_classes, num_classes).astype(jnp.int32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+  """What a confusion matrix says; ratios are in 0 to 1, nan where undefined.
+
+  With n_ij pixels of class i that were predicted as j, t_i = sum_j n_ij and
+  p_i = sum_j n_ji (Long et al. 2015, section 5):
+
+  Attributes:
+    pixel_accuracy: sum_i n_ii / sum_i t_i.
+    class_accuracy: mean of `accuracy` over the classes of the truth.
+    mean_iou: mean of `iou` over the classes of truth or prediction.
+    frequency_weighted_iou: mean of `iou`, weighted by t_i.
+    iou: n_ii / (t_i + p_i - n_ii), float64 [C]. A class that is predicted but
+      never true has IoU 0 and counts; one in neither map is nan and does not.
+    accuracy: n_ii / t_i, float64 [C].
+    precision: n_ii / p_i, float64 [C].
+    pixels: t_i, int64 [C].
+  """
+
+  pixel_accuracy: float
+  class_accuracy: float
+  mean_iou: float
+  frequency_weighted_iou: float
+  iou: np.ndarray
+  accuracy: np.ndarray
+  precision: np.ndarray
+  pixels: np.ndarray
+
+
+def _ratio(part, whole):
+  part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+  return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+
+
+def _mean(values, weights=None):
+  """Mean over what is not nan; nan if nothing is left."""
+  known = ~np.isnan(values)
+  weights = np.ones(len(values)) if weights is None else weights
+  return float(_ratio(values[known] @ weights[known], weights[known].sum()))
+
+
+def scores(confusion: np.ndarray) -> Scores:
+  """Scores of a confusion matrix [C,C] of counts, rows: truth; on the host."""
+  confusion = np.asarray(confusion, np.int64)
+  hits, pixels = np.diagonal(confusion), confusion.sum(1)
+  predicted = confusion.sum(0)
+  iou = _ratio(hits, pixels + predicted - hits)
+  accuracy = _ratio(hits, pixels)
+  return Scores(
+      pixel_accuracy=float(_ratio(hits.sum(), pixels.sum())),
+      class_accuracy=_mean(accuracy),
+      mean_iou=_mean(iou),
+      frequency_weighted_iou=_mean(iou, pixels),
+      iou=iou,
+      accuracy=accuracy,
+      precision=_ratio(hits, predicted),
+      pixels=pixels,
+  )
+
+
+def _boundary(mask: np.ndarray) -> np.ndarray:
+  """Pixels of a mask with one of four neighbours outside it.
+
+  The picture's frame is no boundary: every map would match it for free.
+  """
+  padded = np.pad(mask, 1, mode='edge')
+  inner = padded[:-2, 1:-1] & padded[2:, 1:-1]
+  return mask & ~(inner & padded[1:-1, :-2] & padded[1:-1, 2:])
+
+
+def _matched(boundary: np.ndarray, other: np.ndarray, reach: float) -> float:
+  """Share of a boundary's pixels within reach of the other boundary."""
+  if not boundary.any():
+    return float(not other.any())
+  if not other.any():
+    return 0.0
+  distance = ndimage.distance_transform_edt(~other)
+  return float(np.mean(distance[boundary] <= reach))
+
+
+def _f1(guess: np.ndarray, truth: np.ndarray, reach: float) -> float:
+  if not (guess.any() or truth.any()):
+    return np.nan
+  if not (guess.any() and truth.any()):
+    return 0.0
+  guessed, true = _boundary(guess), _boundary(truth)
+  precision = _matched(guessed, true, reach)
+  recall = _matched(true, guessed, reach)
+  both = precision + recall
+  return 2 * precision * recall / both if both else 0.0
+
+
+def boundary_f1(
+    prediction: np.ndarray,
+    label: np.ndarray,
+    num_classes: int,
+    tolerance: float = 0.0075,
+    void: int = 255,
+) -> np.ndarray:
+  """Boundary F1 of every class of one image (Csurka et al. 2013).
+
+  Precision is the share of the predicted boundary that lies within reach of
+  the true one, recall the share of the true boundary within reach of the
+  predicted one; F1 is their harmonic mean. Averaging over the classes of an
+  image, then over images, gives the data set's score.
+
+  Void pixels take, in both maps, the value of the nearest pixel that is not
+  void. What was predicted there has no effect, and objects that the truth
+  outlines with a void band keep their boundary, in the band's middle.
+
+  Args:
+    prediction: class of every pixel, integer [H,W].
+    label: true class of every pixel, integer [H,W].
+    num_classes: number of classes, C.
+    tolerance: reach, as a fraction of the image's diagonal; theirs is 0.0075.
+    void: label of the pixels to leave out.
+
+  Returns:
+    float64 [C]; nan where a class is in neither map, 1 where it fills both.
+
+  Raises:
+    ValueError: the maps' shapes differ.
+  """
+  prediction, label = np.asarray(prediction), np.asarray(label)
+  if prediction.shape != label.shape:
+    raise ValueError(f'shapes differ: {prediction.shape} and {label.shape}')
+  hidden = label == void
+  if hidden.all():
+    return np.full(num_classes, np.nan)
+  nearest = tuple(ndimage.distance_transform_edt(
+      hidden, return_distances=False, return_indices=True
+  ))
+  prediction, label = prediction[nearest], label[nearest]
+  reach = tolerance * np.hypot(*label.shape)
+  return np.array([
+      _f1(prediction == index, label == index, reach)
+      for index in range(num_classes)
+  ])

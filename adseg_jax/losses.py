@@ -1,0 +1,108 @@
+"""Per-pixel and adversarial losses: pure functions, nothing is reduced.
+
+Equations are those of Luc et al. 2016 (arXiv:1611.08408), as quoted by later
+papers and ports.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+def cross_entropy(logits, labels, *, void: int = 255):
+  """-ln p of the true class, 0 where void: the terms of mce in equation 1.
+
+  Args:
+    logits: [...,C] float.
+    labels: [...] int, a class or `void`.
+    void: the label that has no class.
+
+  Returns:
+    [...] float, in nats.
+  """
+  classes = jnp.arange(logits.shape[-1], dtype=labels.dtype)
+  classes = classes.reshape((1,) * labels.ndim + (-1,))
+  # A comparison instead of a gather: its gradient needs no scatter.
+  true = jnp.where(labels[..., None] == classes, logits, 0).sum(-1)
+  loss = jax.nn.logsumexp(logits, axis=-1) - true
+  return jnp.where(labels == void, 0, loss)
+
+
+def binary_cross_entropy(logits, target):
+  """bce(a, z) = -[z ln a + (1 - z) ln(1 - a)], a the sigmoid of the logits.
+
+  Args:
+    logits: any shape.
+    target: 1 real, 0 fake; broadcasts against the logits.
+
+  Returns:
+    Like logits, in nats.
+  """
+  return jax.nn.softplus(logits) - target * logits
+
+
+class AdversarialObjective(NamedTuple):
+  """The two players' losses, per logit.
+
+  Attributes:
+    discriminator: (real_logits, fake_logits) -> like logits; what the
+      discriminator minimises.
+    segmentor: (fake_logits) -> like logits; what lambda multiplies in the
+      segmentor's loss.
+    probability: (logits) -> like logits; how sure the discriminator is that a
+      map is real, 0 to 1, for logs.
+  """
+
+  discriminator: Callable
+  segmentor: Callable
+  probability: Callable = jax.nn.sigmoid
+
+
+def _discriminator_bce(real_logits, fake_logits):
+  """Equation 2."""
+  return binary_cross_entropy(real_logits, 1) + binary_cross_entropy(
+      fake_logits, 0
+  )
+
+
+OBJECTIVES: dict[str, AdversarialObjective] = {
+    # Equation 2, and the non-saturating form of equation 3 that the paper
+    # trains with (Goodfellow et al. 2014, arXiv:1406.2661, section 3).
+    'bce': AdversarialObjective(
+        _discriminator_bce, lambda fake: binary_cross_entropy(fake, 1)
+    ),
+    # Equation 3 as it stands.
+    'minimax': AdversarialObjective(
+        _discriminator_bce, lambda fake: -binary_cross_entropy(fake, 0)
+    ),
+    # Mao et al. 2017, arXiv:1611.04076, without its factor 1/2.
+    'lsgan': AdversarialObjective(
+        lambda real, fake: (real - 1) ** 2 + fake**2,
+        lambda fake: (fake - 1) ** 2,
+        lambda logits: jnp.clip(logits, 0, 1),
+    ),
+    # Lim and Ye 2017, arXiv:1705.02894.
+    'hinge': AdversarialObjective(
+        lambda real, fake: jax.nn.relu(1 - real) + jax.nn.relu(1 + fake),
+        lambda fake: -fake,
+    ),
+}
+
+
+def hybrid(logits, labels, real_logits, fake_logits, weight):
+  """Equation 1: sum mce - lambda [bce(a(x, y), 1) + bce(a(x, s(x)), 0)].
+
+  Args:
+    logits: segmentor's, [B,h,w,C].
+    labels: [B,h,w] int, void 255.
+    real_logits: discriminator's on true maps, [B].
+    fake_logits: discriminator's on the segmentor's maps, [B].
+    weight: lambda.
+
+  Returns:
+    Scalar: a sum over pixels and images, as the paper has it.
+  """
+  adversarial = _discriminator_bce(real_logits, fake_logits).sum()
+  return cross_entropy(logits, labels).sum() - weight * adversarial

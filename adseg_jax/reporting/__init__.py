@@ -1,0 +1,1 @@
+"""Logs while a run goes, and a page when it is done."""

@@ -1,0 +1,185 @@
+"""A finished run, read back from its folder."""
+
+import dataclasses
+import json
+import math
+import statistics
+from pathlib import Path
+
+from adseg_jax.config import flatten
+from adseg_jax.errors import UserError
+from adseg_jax.reporting.writer import METRICS, read_metrics
+
+_NEEDED = (
+    'name', 'segmentor.name', 'adversary.discriminator', 'adversary.encoding',
+    'adversary.objective', 'adversary.weight',
+)
+MEANS = ('mean_iou', 'pixel_accuracy', 'class_accuracy')
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """What a finished run left in its folder.
+
+  Attributes:
+    folder: where it lies.
+    settings: the experiment, flat: dotted name -> value.
+    dataset: name, classes and palette.
+    made_with: versions, commit, devices and command.
+    train: lines of the training metrics.
+    validation: lines of the validation metrics.
+    scores: scores of the last step.
+  """
+
+  folder: Path
+  settings: dict
+  dataset: dict
+  made_with: dict
+  train: list[dict]
+  validation: list[dict]
+  scores: dict
+
+  @property
+  def name(self) -> str:
+    """The experiment's name."""
+    return str(self.settings['name'])
+
+  @property
+  def weight(self) -> float:
+    """Lambda; 0 is the control."""
+    return self.settings['adversary.weight']
+
+  def curve(self, key: str, kind: str = 'train') -> list[tuple]:
+    """(step, value) of every line that has the key."""
+    lines = self.train if kind == 'train' else self.validation
+    return [(line['step'], line[key]) for line in lines if key in line]
+
+  def pace(self) -> float:
+    """Median of the images per second; nan if never measured."""
+    paces = [value for _, value in self.curve('images_per_second') if value]
+    return statistics.median(paces) if paces else math.nan
+
+
+def _json(path):
+  try:
+    return json.loads(path.read_text('utf-8'))
+  except FileNotFoundError:
+    raise UserError(
+        f'{path} is missing: {path.parent} holds no finished run; train it to '
+        'its end, or name another folder'
+    ) from None
+  except ValueError as error:
+    raise UserError(
+        f'{path} is damaged ({error}): train the run again'
+    ) from None
+
+
+def _known(value):
+  return math.nan if value is None else value
+
+
+def _scores(scores):
+  """The scores, checked: nan where the file says null."""
+  count = len(scores['classes'])
+  if [len(row) for row in scores['confusion']] != [count] * count:
+    raise KeyError('confusion')  # not a square
+  ratios = ('iou', 'accuracy', 'precision')
+  return scores | {key: _known(scores[key]) for key in MEANS} | {
+      'classes': [
+          one | {key: _known(one[key]) for key in ratios}
+          for one in scores['classes']
+      ],
+      'step': scores['step'],
+      'images': scores['images'],
+      'seconds': scores['seconds'],
+  }
+
+
+def _check(run):
+  """What the page takes for granted."""
+  for key in _NEEDED:
+    _ = run.settings[key]
+  count = len(run.scores['classes'])
+  for key in ('classes', 'palette'):
+    if len(run.dataset[key]) != count:
+      raise KeyError(key)
+
+
+def read_run(folder: Path) -> Run:
+  """Reads a finished run.
+
+  Raises:
+    UserError: a file is missing or damaged, or lacks an entry.
+  """
+  folder = Path(folder)
+  scores = _json(folder / 'scores.json')
+  about = _json(folder / 'experiment.json')
+  if not (folder / METRICS).exists():
+    raise UserError(f'{folder / METRICS} is missing: train the run again')
+  lines = read_metrics(folder / METRICS)
+  try:
+    run = Run(
+        folder=folder,
+        settings=flatten(about['experiment']),
+        dataset={
+            key: about['dataset'][key] for key in ('name', 'classes', 'palette')
+        },
+        made_with={
+            key: about[key]
+            for key in ('versions', 'commit', 'devices', 'command')
+        },
+        train=[line for line in lines if line['kind'] == 'train'],
+        validation=[line for line in lines if line['kind'] == 'validation'],
+        scores=_scores(scores),
+    )
+    _check(run)
+  except (AttributeError, KeyError, TypeError) as error:
+    raise UserError(
+        f'{folder} holds no run that this version can read ({error!r}): train '
+        'it again'
+    ) from None
+  return run
+
+
+def read_runs(folders: list[Path]) -> list[Run]:
+  """Reads finished runs of one data set; the first is the main run.
+
+  Raises:
+    UserError: no folder, a run that is not finished, or other classes.
+  """
+  if not folders:
+    raise UserError('no run was named: give the folder of a finished run')
+  main, *others = [read_run(folder) for folder in folders]
+  for run in others:
+    if run.dataset != main.dataset:
+      raise UserError(
+          f'{run.folder} is a run on {run.dataset["name"]}, {main.folder} on '
+          f'{main.dataset["name"]}: give runs on the same data set'
+      )
+  return [main, *others]
+
+
+def weight_label(run: Run) -> str:
+  """Lambda of a run, in words."""
+  control = '' if run.weight else ' (control)'
+  return f'λ\u00a0=\u00a0{run.weight:g}{control}'
+
+
+def labels(runs: list[Run]) -> list[str]:
+  """A short name for every run that tells it from the others."""
+  weights = [weight_label(run) for run in runs]
+  seeds = [
+      f'{label}, seed {run.settings.get("seed")}'
+      for label, run in zip(weights, runs, strict=True)
+  ]
+  for candidates in (weights, seeds):
+    if len(set(candidates)) == len(runs):
+      return candidates
+  return [str(run.folder) for run in runs]
+
+
+def baseline(runs: list[Run]) -> int | None:
+  """Place of the run that the first is compared with: the control, if any."""
+  others = range(1, len(runs))
+  controls = [place for place in others if runs[place].weight == 0]
+  return next(iter([*controls, *others]), None)

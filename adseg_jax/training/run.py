@@ -1,0 +1,106 @@
+"""What a workdir says of its run: experiment, versions, commit, command."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+
+from adseg_jax.config import Experiment, flatten
+from adseg_jax.data.dataset import Dataset
+from adseg_jax.errors import UserError
+
+PACKAGES = (
+    'adseg_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
+    'tensorflow-datasets', 'numpy',
+)
+# Where files lie is not part of the experiment: a run may move to another
+# machine.
+PLACES = ('data.root', 'data.prepared')
+
+
+def write_json(path: Path, content: dict):
+  """Writes beside, then renames: a reader never sees half a file."""
+  beside = path.with_name(path.name + '.tmp')
+  beside.write_text(json.dumps(content, indent=2) + '\n')
+  os.replace(beside, path)
+
+
+def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
+  """Makes the workdir this experiment's, or checks that it is.
+
+  Raises:
+    UserError: the workdir holds another experiment, or can't be written.
+  """
+  path = workdir / 'experiment.json'
+  mine = json.loads(json.dumps(dataclasses.asdict(experiment)))
+  if path.exists():
+    _check_same(path, mine)
+    return
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    write_json(path, {
+        'experiment': mine,
+        'dataset': {
+            'name': dataset.name, 'classes': dataset.classes,
+            'palette': dataset.palette,
+        },
+        'versions': versions(),
+        'commit': commit(),
+        'devices': devices(),
+        'command': shlex.join([Path(sys.executable).name, *sys.argv]),
+    })
+  except OSError as error:
+    raise UserError(
+        f'--workdir {workdir}: cannot be written ({error.strerror}): give '
+        'another folder'
+    ) from error
+
+
+def _check_same(path: Path, mine: dict):
+  try:
+    theirs = flatten(json.loads(path.read_text())['experiment'])
+  except (OSError, ValueError, KeyError) as error:
+    raise UserError(
+        f'{path}: cannot be read ({type(error).__name__}): give another '
+        '--workdir, or move this one away'
+    ) from error
+  mine = flatten(mine)
+  for name in sorted((mine.keys() | theirs.keys()) - set(PLACES)):
+    if mine.get(name) != theirs.get(name):
+      raise UserError(
+          f'--workdir {path.parent}: holds another experiment ({name} is '
+          f'{theirs.get(name)} there, {mine.get(name)} here): give another '
+          '--workdir, or the same settings to continue that run'
+      )
+
+
+def versions() -> dict[str, str]:
+  """Versions of Python and of the packages that decide a result."""
+  found = {'python': platform.python_version()}
+  for name in PACKAGES:
+    found[name] = importlib.metadata.version(name)
+  return found
+
+
+def commit() -> str:
+  """Short commit of the source tree, '+' with changes; '' outside git."""
+  try:
+    return subprocess.run(
+        ['git', 'describe', '--always', '--dirty=+', '--exclude=*'],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+    ).stdout.strip()
+  except (OSError, subprocess.CalledProcessError):
+    return ''
+
+
+def devices() -> str:
+  """Such as '1 x cpu (2 cores)'."""
+  kinds = [device.device_kind for device in jax.devices()]
+  return f'{len(kinds)} x {kinds[0]} ({os.cpu_count()} cores)'

@@ -1,0 +1,78 @@
+"""The explicit state of a run, and its beginning."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from adseg_jax.training.method import Method
+from adseg_jax.training.optimizers import direction
+
+
+@struct.dataclass
+class Network:
+  """One network while it trains.
+
+  Attributes:
+    params: its parameters.
+    model_state: its other variables, such as batch statistics.
+    optimizer_state: optax's.
+  """
+
+  params: dict
+  model_state: dict
+  optimizer_state: optax.OptState
+
+
+@struct.dataclass
+class TrainState:
+  """Everything that changes while training.
+
+  Attributes:
+    step: int32 scalar, the number of steps taken.
+    key: typed PRNG key; it never changes: randomness is a function of
+      (key, step, position).
+    segmentor: Network.
+    discriminator: Network.
+  """
+
+  step: jax.Array
+  key: jax.Array
+  segmentor: Network
+  discriminator: Network
+
+
+def _network(variables, update) -> Network:
+  variables = dict(variables)
+  params = variables.pop('params')
+  return Network(params, variables, direction(update).init(params))
+
+
+def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
+  """The state before the first step.
+
+  Args:
+    key: typed PRNG key (jax.random.key).
+    method: what is trained.
+    image_size: height and width of a training crop, in pixels.
+
+  Returns:
+    TrainState; the two networks start from keys of their own.
+  """
+  segmentor_key, discriminator_key = jax.random.split(key)
+  images = jnp.zeros((1, *image_size, 3))
+  segmentor = method.segmentor.init(segmentor_key, images, train=False)
+  logits = jax.eval_shape(
+      lambda v: method.segmentor.apply(v, images, train=False), segmentor
+  )
+  depth = logits.shape[-1]
+  if method.adversary.encoding == 'product':
+    depth *= images.shape[-1]
+  maps = jnp.zeros((*logits.shape[:-1], depth))
+  discriminator = method.discriminator.init(discriminator_key, maps, images)
+  optimizer = method.optimizer
+  return TrainState(
+      jnp.zeros((), jnp.int32), key,
+      _network(segmentor, optimizer.segmentor),
+      _network(discriminator, optimizer.discriminator),
+  )

@@ -1,0 +1,60 @@
+"""Guards that hold in every test, and what several tests share."""
+
+import os
+
+# Before TensorFlow is imported: it logs from C++ otherwise.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+
+# Compiling is most of the time that tests take: optimise less. Values stay
+# within the tolerances, and runs by the commands of the README use the default.
+os.environ['XLA_FLAGS'] = ' '.join([
+    os.environ.get('XLA_FLAGS', ''), '--xla_backend_optimization_level=0',
+])
+
+import jax
+import numpy as np
+import pytest
+
+from adseg_jax.config import (
+    Adversary,
+    Data,
+    Evaluation,
+    Experiment,
+    Logging,
+    Optimizer,
+    Segmentor,
+    Update,
+)
+
+jax.config.update('jax_num_cpu_devices', 8)
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+jax.config.update('jax_debug_key_reuse', True)
+
+
+@pytest.fixture
+def rng():
+  return np.random.default_rng(0)
+
+
+@pytest.fixture(scope='session')
+def prepared(tmp_path_factory):
+  """A folder where prepared data sets are kept for the whole session."""
+  return str(tmp_path_factory.mktemp('prepared'))
+
+
+@pytest.fixture
+def tiny(prepared):
+  """An adversarial experiment on Earth that takes a fraction of a second."""
+  return Experiment(
+      name='tiny',
+      data=Data(prepared=prepared, batch=8, crop=(32, 32)),
+      segmentor=Segmentor(width=0.1, local_normalization=False),
+      adversary=Adversary(width=0.1, weight=0.1),
+      optimizer=Optimizer(
+          steps=6, segmentor=Update(learning_rate=0.01),
+          discriminator=Update(name='adam', learning_rate=1e-3),
+      ),
+      evaluation=Evaluation(every=3, batch=16, panels=2),
+      logging=Logging(every=2, checkpoint_every=2),
+  )

