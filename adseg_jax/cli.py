@@ -90,7 +90,9 @@ def _run(experiment: Experiment, description: str):
   # TensorFlow logs to stderr from C++ unless told before it is imported.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
-  from adseg_jax.reporting import report
+  from rich.console import Console
+
+  from adseg_jax.reporting.report import table, write_report
   from adseg_jax.training.loop import train
 
   workdirs = [arguments.workdir]
@@ -98,7 +100,9 @@ def _run(experiment: Experiment, description: str):
   if arguments.control and arguments.experiment.adversary.weight:
     workdirs.append(arguments.workdir / 'control')
     train(control_of(arguments.experiment), workdirs[-1])
-  report.show(workdirs, arguments.workdir / 'report.html')
+  page = write_report(workdirs, arguments.workdir / 'report.html')
+  Console().print(table(workdirs))
+  print(f'Report: {page}')
 
 
 def control_of(experiment: Experiment) -> Experiment:
