@@ -155,8 +155,8 @@ def overview() -> tuple[np.ndarray, np.ndarray, str]:
   image, label = world()
   return image, label, (
       'The whole Earth. Every fifth band of three tiles, 384 pixels or 25.6 '
-      'degrees of longitude wide, is held out for validation: from 154.4 and '
-      '26.4 degrees west and 101.6 degrees east. The rest was trained on.'
+      'degrees of longitude wide, is held out for validation: from 128.8 and '
+      '0.8 degrees west and 127.2 degrees east. The rest was trained on.'
   )
 
 

@@ -43,9 +43,9 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   )
   gradients, metrics = _sum((gradients, metrics), axis_name)
   segmentor_gradient, discriminator_gradient = gradients
-  metrics['segmentor_gradient_norm'] = optax.global_norm(segmentor_gradient)
+  metrics['segmentor_gradient_norm'] = optax.tree.norm(segmentor_gradient)
   if method.adversary.weight:
-    metrics['discriminator_gradient_norm'] = optax.global_norm(
+    metrics['discriminator_gradient_norm'] = optax.tree.norm(
         discriminator_gradient
     )
   if axis_name:

@@ -1,0 +1,354 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from miniature import (
+    CLASSES,
+    HEAVY,
+    Mini,
+    assert_close,
+    make_batch,
+    make_method,
+    make_state,
+    same,
+)
+
+from adseg_jax import encodings
+from adseg_jax.discriminators import Patch, TwoBranch
+from adseg_jax.losses import OBJECTIVES, cross_entropy
+from adseg_jax.pyramid import local_normalize, standardize
+from adseg_jax.training.step import ADVERSARY_METRICS, train_step
+
+DISCRIMINATORS = {
+    'two_branch': TwoBranch(width=0.02), 'patch': Patch(width=0.02),
+}
+ALWAYS = {'segmentation_loss', 'pixel_accuracy', 'segmentor_gradient_norm'}
+WITH_ADVERSARY = ALWAYS | {*ADVERSARY_METRICS, 'discriminator_gradient_norm'}
+
+
+def gradients(state):
+  """What the step computed: with momentum 0 the trace is the gradient."""
+  return tuple(
+      optax.tree.get(network.optimizer_state, 'trace')
+      for network in (state.segmentor, state.discriminator)
+  )
+
+
+def mean_over(labels, terms):
+  """Per pixel: over pixels that have a class; per image: over images."""
+  if terms.ndim == 1:
+    return terms.mean()
+  valid = labels != 255
+  return jnp.where(valid, terms, 0).sum() / valid.sum()
+
+
+def two_losses(method, batch):
+  """Each player's own loss, the other's parameters held: nothing shared."""
+  adversary = method.adversary
+  objective = OBJECTIVES[adversary.objective]
+  labels = batch['label'][:, 2::4, 2::4]
+  product = adversary.encoding == 'product'
+  images = (local_normalize if product else standardize)(batch['image'])
+
+  def predict(params):
+    return method.segmentor.apply({'params': params}, batch['image'],
+                                  train=True)
+
+  def judge(params, maps):
+    seen = encodings.product(maps, images) if product else maps
+    return method.discriminator.apply({'params': params}, seen, images)
+
+  def without_void(maps):
+    return maps * (labels != 255)[..., None]
+
+  def segmentor(params, others):
+    logits = predict(params)
+    fake = judge(jax.lax.stop_gradient(others),
+                 without_void(jax.nn.softmax(logits)))
+    return (mean_over(labels, cross_entropy(logits, labels))
+            + adversary.weight * mean_over(labels, objective.segmentor(fake)))
+
+  def discriminator(params, others):
+    logits = jax.lax.stop_gradient(predict(others))
+    fake = without_void(jax.nn.softmax(logits))
+    real = encodings.one_hot(labels, CLASSES)
+    if adversary.encoding == 'scaling':
+      real = encodings.scaling(real, fake, adversary.tau)
+    return mean_over(labels, objective.discriminator(
+        judge(params, real), judge(params, fake)
+    ))
+
+  return segmentor, discriminator
+
+
+@functools.cache
+def stepper(method):
+  """The compiled step, one for each method of this file."""
+  return jax.jit(functools.partial(train_step, method=method))
+
+
+def run(method, steps, state=None, batch=None):
+  """States and metrics of the first steps; the first state is the start."""
+  states, history = [state or make_state(method)], []
+  for _ in range(steps):
+    state, metrics = stepper(method)(states[-1], batch or make_batch())
+    states.append(state)
+    history.append(metrics)
+  return states, history
+
+
+@functools.cache
+def initial(discriminator, encoding):
+  method = make_method(
+      discriminator=DISCRIMINATORS[discriminator], encoding=encoding
+  )
+  return make_state(method)
+
+
+# Not compiled as a whole: the 24 cases share their operations, which are then
+# compiled once each.
+@pytest.mark.parametrize('objective', OBJECTIVES)
+@pytest.mark.parametrize('encoding', ['basic', 'product', 'scaling'])
+@pytest.mark.parametrize('discriminator', DISCRIMINATORS)
+def test_two_pullbacks_are_the_two_gradients(
+    discriminator, encoding, objective
+):
+  method = make_method(
+      discriminator=DISCRIMINATORS[discriminator], encoding=encoding,
+      objective=objective, weight=0.7, tau=0.6,
+  )
+  state, batch = initial(discriminator, encoding), make_batch()
+  players = state.segmentor.params, state.discriminator.params
+  after, metrics = train_step(state, batch, method=method)
+  for ours, loss, (own, other) in zip(
+      gradients(after), two_losses(method, batch),
+      (players, players[::-1]), strict=True,
+  ):
+    theirs = jax.grad(loss)(own, other)
+    assert_close(ours, theirs, 1e-5)
+    assert optax.tree.norm(theirs) > 1e-3
+  assert metrics.keys() == WITH_ADVERSARY
+  assert np.isfinite(list(metrics.values())).all()
+
+
+@pytest.mark.parametrize('half,unmoved', [
+    ('discriminator', 'segmentor'), ('segmentor', 'discriminator'),
+])
+def test_a_player_does_not_see_the_others_loss(monkeypatch, half, unmoved):
+  """Changing one half of the objective moves that network alone."""
+  method, batch = make_method(weight=0.7), make_batch()
+  state = make_state(method)
+  before, _ = train_step(state, batch, method=method)
+  loss = getattr(OBJECTIVES['bce'], half)
+  changed = {half: lambda *logits: 17 * loss(*logits) ** 2}
+  monkeypatch.setitem(
+      OBJECTIVES, 'bce', OBJECTIVES['bce']._replace(**changed)
+  )
+  after, _ = train_step(state, batch, method=method)
+  assert same(getattr(before, unmoved), getattr(after, unmoved))
+  assert not same(getattr(before, half).params, getattr(after, half).params)
+
+
+def test_lambda_does_not_enter_the_discriminator():
+  states = [
+      run(make_method(weight=weight), 1)[0][1] for weight in (0.1, 0.9)
+  ]
+  assert_close(states[0].discriminator, states[1].discriminator, 1e-6)
+  assert not same(states[0].segmentor.params, states[1].segmentor.params)
+
+
+def test_metrics_equal_numpy():
+  method, batch = make_method(objective='lsgan'), make_batch()
+  state = make_state(method)
+  _, metrics = stepper(method)(state, batch)
+  logits = np.asarray(method.segmentor.apply(
+      {'params': state.segmentor.params}, batch['image'], train=False
+  ), np.float64)
+  labels = batch['label'][:, 2::4, 2::4]
+  valid = labels != 255
+  log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+  true = np.take_along_axis(log_p, np.minimum(labels, 2)[..., None], -1)
+  real, fake = (
+      np.asarray(method.discriminator.apply(
+          {'params': state.discriminator.params},
+          np.float32(maps * valid[..., None]), batch['image'],
+      ), np.float64)
+      for maps in (np.eye(256)[labels][..., :CLASSES], np.exp(log_p))
+  )
+  expected = {
+      'segmentation_loss': -true[valid].mean(),
+      'pixel_accuracy': (logits.argmax(-1) == labels)[valid].mean(),
+      'adversarial_loss': ((fake - 1) ** 2).mean(),
+      'discriminator_loss': ((real - 1) ** 2 + fake**2).mean(),
+      'd_real': real.clip(0, 1).mean(),
+      'd_fake': fake.clip(0, 1).mean(),
+  }
+  for name, value in expected.items():
+    np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
+
+
+def test_gradient_norms_are_those_of_the_gradients():
+  states, [metrics] = run(make_method(), 1)
+  for name, gradient in zip(
+      ('segmentor', 'discriminator'), gradients(states[1]), strict=True
+  ):
+    norm = np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(gradient)))
+    np.testing.assert_allclose(
+        metrics[f'{name}_gradient_norm'], norm, rtol=1e-5
+    )
+
+
+def test_same_key_same_bits_and_another_seed_others():
+  method = make_method(update=HEAVY)
+  one, again = (run(method, 3)[0][-1] for _ in range(2))
+  other = run(method, 3, make_state(method, seed=1))[0][-1]
+  assert same(one, again)
+  assert not same(one.segmentor.params, other.segmentor.params)
+  assert not same(one.discriminator.params, other.discriminator.params)
+
+
+def test_randomness_is_a_function_of_key_and_step():
+  method = make_method(Mini(dropout=0.5))
+  state = make_state(method)
+
+  def updated(state):
+    return stepper(method)(state, make_batch())[0].segmentor.params
+
+  assert same(updated(state), updated(state))
+  assert not same(
+      updated(state), updated(state.replace(key=jax.random.key(1)))
+  )
+  # PLAIN's learning rate does not depend on the step.
+  assert not same(
+      updated(state), updated(state.replace(step=state.step + 1))
+  )
+
+
+def test_the_key_never_changes_and_steps_are_counted():
+  states, _ = run(make_method(), 3)
+  assert [int(state.step) for state in states] == [0, 1, 2, 3]
+  assert all(same(state.key, states[0].key) for state in states)
+
+
+@pytest.mark.parametrize('start,alternate_every,turns', [
+    (0, 1, 'SDSDSD'), (0, 2, 'SSDDSS'), (3, 0, 'SSSBBB'), (1, 2, 'SSSDDSS'),
+])
+def test_whose_turn_it_is(start, alternate_every, turns):
+  """S: segmentor, D: discriminator, B: both; the idle one keeps its bits."""
+  method = make_method(
+      update=HEAVY, start=start, alternate_every=alternate_every
+  )
+  states, history = run(method, len(turns))
+  for i, turn in enumerate(turns):
+    before, after = states[i], states[i + 1]
+    for name in ('segmentor', 'discriminator'):
+      learns = turn in ('B', name[0].upper())
+      params = getattr(before, name).params, getattr(after, name).params
+      assert same(getattr(before, name), getattr(after, name)) != learns, i
+      assert same(*params) != learns, i
+    assert history[i].keys() == WITH_ADVERSARY
+    for name in ADVERSARY_METRICS:
+      assert np.isnan(history[i][name]) == (i < start), (name, i)
+    for name in WITH_ADVERSARY - set(ADVERSARY_METRICS):
+      assert np.isfinite(history[i][name]), (name, i)
+
+
+def test_before_the_start_the_segmentor_trains_as_without_adversary():
+  late = make_method(update=HEAVY, start=2)
+  alone = make_method(update=HEAVY, weight=0.0)
+  with_it, without = (run(method, 3)[0] for method in (late, alone))
+  assert_close(with_it[2].segmentor, without[2].segmentor, 1e-6)
+  assert not np.allclose(
+      with_it[3].segmentor.params['Conv_0']['kernel'],
+      without[3].segmentor.params['Conv_0']['kernel'], atol=1e-5,
+  )
+
+
+def test_alternation_sees_the_other_networks_newest_parameters():
+  """The step after a turn equals a step of both from the same state."""
+  alternating = make_method(alternate_every=1)
+  states, _ = run(alternating, 2)
+  both, _ = stepper(make_method())(states[1], make_batch())
+  assert_close(states[2].discriminator, both.discriminator, 1e-6)
+
+
+def test_weight_zero_is_plain_cross_entropy_with_momentum():
+  method, batch = make_method(update=HEAVY, weight=0.0), make_batch()
+  states, history = run(method, 4)
+  labels = batch['label'][:, 2::4, 2::4]
+
+  @jax.jit
+  @jax.grad
+  def slope(params):
+    logits = method.segmentor.apply({'params': params}, batch['image'],
+                                    train=True)
+    return mean_over(labels, cross_entropy(logits, labels))
+
+  params = states[0].segmentor.params
+  velocity = jax.tree.map(jnp.zeros_like, params)
+  for state, metrics in zip(states[1:], history, strict=True):
+    velocity = jax.tree.map(
+        lambda v, g: 0.9 * v + g, velocity, slope(params)
+    )
+    params = jax.tree.map(lambda p, v: p - 0.1 * v, params, velocity)
+    assert_close(state.segmentor.params, params, 1e-6)
+    assert same(state.discriminator, states[0].discriminator)
+    assert metrics.keys() == ALWAYS
+
+
+def test_sum_is_the_mean_over_images_of_pixel_sums():
+  method, batch = make_method(weight=0.0, reduction='sum'), make_batch()
+  states, [metrics] = run(method, 1)
+  labels = batch['label'][:, 2::4, 2::4]
+
+  def terms(params):
+    logits = method.segmentor.apply({'params': params}, batch['image'],
+                                    train=True)
+    return cross_entropy(logits, labels)
+
+  params = states[0].segmentor.params
+  theirs = jax.jit(jax.grad(
+      lambda params: terms(params).sum((1, 2)).mean()
+  ))(params)
+  assert_close(gradients(states[1])[0], theirs, 1e-5)
+  np.testing.assert_allclose(
+      metrics['segmentation_loss'], terms(params).sum() / (labels != 255).sum(),
+      rtol=1e-5,
+  )
+
+
+@pytest.mark.parametrize('reduction', ['mean', 'sum'])
+@pytest.mark.parametrize('discriminator,encoding', [
+    ('two_branch', 'scaling'), ('patch', 'basic'),
+])
+def test_a_batch_of_void_leaves_finite_parameters(
+    discriminator, encoding, reduction
+):
+  method = make_method(
+      discriminator=DISCRIMINATORS[discriminator], encoding=encoding,
+      reduction=reduction,
+  )
+  state = initial(discriminator, encoding)
+  after, metrics = train_step(state, make_batch(void=1.1), method=method)
+  assert all(np.isfinite(p).all() for p in jax.tree.leaves(
+      (after.segmentor, after.discriminator)
+  ))
+  assert np.isfinite(list(metrics.values())).all()
+  assert metrics['segmentation_loss'] == metrics['pixel_accuracy'] == 0
+  # Both maps are empty: there is nothing that the segmentor could improve.
+  assert_close(after.segmentor.params, state.segmentor.params, 1e-7)
+
+
+def test_model_state_is_updated_even_while_idle_never():
+  """A segmentor's running averages move with its turns."""
+  method = make_method(Mini(average=True), alternate_every=1)
+  states, _ = run(method, 2)
+  means = [float(s.segmentor.model_state['batch_stats']['mean'])
+           for s in states]
+  average = make_batch()['image'].mean()
+  np.testing.assert_allclose(
+      means, [0, 0.5 * average, 0.5 * average], rtol=1e-5
+  )
