@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import re
 import sys
@@ -47,20 +48,23 @@ def parse(kind: type, default, description: str, argv: list[str] | None = None):
 
 
 def one_line(box: str) -> str:
-  """The message inside tyro's box of several lines."""
+  """The message inside tyro's box of several lines.
+
+  The title is part of the border, or, where the terminal has no box-drawing
+  characters, a paragraph of its own; the last paragraph points to --help.
+  """
   paragraphs = [[]]
   for line in box.splitlines():
     text = line.strip('│ ')
-    if re.fullmatch(r'[─\s]+', text):
+    if re.fullmatch('[─-]{3,}', text):
       paragraphs.append([])
     elif text and not line.startswith(('╭', '╰')):
       paragraphs[-1].append(text)
-  words = ' '.join(paragraphs[0]).rstrip('.')
-  meant = re.findall(
-      r'(?<!\S)--[\w.-]+', ' '.join(sum(paragraphs[1:-1], []))
-  )
+  message, *advice = paragraphs[0 if '╭' in box else 1:-1]
+  advice = ' '.join(itertools.chain.from_iterable(advice))
+  meant = re.findall(r'(?<!\S)--[\w.-]+', advice)
   hint = f'did you mean {meant[0]}? ' if meant else ''
-  return f'{words}: {hint}--help lists all options'
+  return f'{" ".join(message).rstrip(".")}: {hint}--help lists all options'
 
 
 def guard(command: Callable[[], None]):

@@ -207,7 +207,8 @@ def validate(experiment: Experiment, stride: int, devices: int):
   """
   data, adversary = experiment.data, experiment.adversary
   for field, value in (
-      ('data.batch', data.batch), ('evaluation.batch', experiment.evaluation.batch)
+      ('data.batch', data.batch),
+      ('evaluation.batch', experiment.evaluation.batch),
   ):
     _check(
         value > 0 and value % devices == 0, field, value,
@@ -223,7 +224,9 @@ def validate(experiment: Experiment, stride: int, devices: int):
   _check(0 < low <= high, 'data.scale', f'{low} {high}', '0 < low <= high')
   _check(0 <= data.jitter < 1, 'data.jitter', data.jitter, '0 <= jitter < 1')
   _check(0 < adversary.tau <= 1, 'adversary.tau', adversary.tau, '0 < tau <= 1')
-  _check(adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more')
+  _check(
+      adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more'
+  )
   for field, least in (
       ('optimizer.steps', 1), ('evaluation.every', 1), ('evaluation.panels', 0),
       ('logging.every', 1), ('logging.checkpoint_every', 1),

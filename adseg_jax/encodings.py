@@ -41,7 +41,7 @@ def product(maps, images):
   Returns:
     [B,h,w,3C]; channel 3c + k is class c times colour k.
   """
-  b, h, w, c = maps.shape
+  b, h, w, _ = maps.shape
   images = jax.image.resize(images, (b, h, w, images.shape[-1]), 'linear')
   return (maps[..., :, None] * images[..., None, :]).reshape(b, h, w, -1)
 

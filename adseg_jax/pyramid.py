@@ -1,5 +1,7 @@
 """Image pyramids and local normalisation, before the first convolution."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,7 +51,8 @@ def _blur_axis(x, taps, stride, axis):
     total += tap * jax.lax.slice_in_dim(padded, i, stop, stride, axis)
     share += tap * inside[i:stop:stride]
   share = share.reshape([-1 if i == axis else 1 for i in range(4)])
-  return total / share.astype(x.dtype)
+  # Fused with the next filter, each tap of it would repeat all taps of this.
+  return jax.lax.optimization_barrier(total / share.astype(x.dtype))
 
 
 def local_normalize(images):
@@ -89,6 +92,6 @@ def laplacian_pyramid(images, levels: int = 3):
   pyramid = gaussian_pyramid(images, levels)
   bands = [
       fine - resize(coarse, fine.shape[1:3])
-      for fine, coarse in zip(pyramid, pyramid[1:], strict=False)
+      for fine, coarse in itertools.pairwise(pyramid)
   ]
   return [*bands, pyramid[-1]]

@@ -14,12 +14,12 @@ def random_maps(rng, *shape):
 def scaling_by_loop(labels, probabilities, tau):
   out = np.zeros_like(probabilities)
   for where in np.ndindex(*labels.shape):
-    l, s = labels[where], probabilities[where].astype(np.float64)
-    if l == 255:
+    true, s = labels[where], probabilities[where].astype(np.float64)
+    if true == 255:
       continue
-    y = max(tau, s[l])
-    out[where] = s * (1 - y) / (1 - s[l]) if s[l] < 1 else 0
-    out[where][l] = y
+    y = max(tau, s[true])
+    out[where] = s * (1 - y) / (1 - s[true]) if s[true] < 1 else 0
+    out[where][true] = y
   return out
 
 

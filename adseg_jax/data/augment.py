@@ -75,18 +75,10 @@ def warp(image, label, scaled, start, mirror, crop: tuple[int, int]):
     crop that the scaled image covers; margins, int32 [2,2]: the rows missing
     above and below it, the columns missing left and right.
   """
-  positions = []
-  for axis in (0, 1):
-    side, length = tf.shape(label)[axis], scaled[axis]
-    first, last = start[axis], start[axis] + crop[axis]
-    pixels = tf.range(tf.maximum(first, 0), tf.minimum(last, length))
-    centres = (tf.cast(pixels, tf.float64) + 0.5) * tf.cast(side, tf.float64)
-    # Upsampling reaches half a pixel over the edge: continue the edge.
-    positions.append(tf.clip_by_value(
-        centres / tf.cast(length, tf.float64) - 0.5,
-        0.0, tf.cast(side - 1, tf.float64),
-    ))
-  rows, columns = positions
+  rows, columns = (
+      _positions(tf.shape(label)[axis], scaled[axis], start[axis], crop[axis])
+      for axis in (0, 1)
+  )
   margins = tf.maximum(tf.stack([-start, start + crop - scaled], 1), 0)
   across = tf.where(mirror, margins[1, ::-1], margins[1])
   columns = tf.where(mirror, columns[::-1], columns)
@@ -94,6 +86,15 @@ def warp(image, label, scaled, start, mirror, crop: tuple[int, int]):
     image = _interpolate(image, position, axis)
     label = tf.gather(label, tf.cast(position + 0.5, tf.int32), axis=axis)
   return image, label, tf.stack([margins[0], across])
+
+
+def _positions(side, scaled, start, crop: int):
+  """Where a crop's pixels lie in the image, along an axis: float64."""
+  pixels = tf.range(tf.maximum(start, 0), tf.minimum(start + crop, scaled))
+  side, scaled = tf.cast(side, tf.float64), tf.cast(scaled, tf.float64)
+  positions = (tf.cast(pixels, tf.float64) + 0.5) * side / scaled - 0.5
+  # Upsampling reaches half a pixel over the edge: continue the edge.
+  return tf.clip_by_value(positions, 0.0, side - 1.0)
 
 
 def _interpolate(image, position, axis: int):

@@ -22,8 +22,9 @@ class Dataset:
     classes: name of each class; the index is the label.
     palette: red, green and blue of each class, 0 to 255.
     builder: config.Data -> a TFDS builder, whose features are 'image'
-      (uint8 [H,W,3]), 'label' (uint8 [H,W,1], 255 is void) and 'name'. It
-      raises UserError where files are missing.
+      (uint8 [H,W,3], a JPEG or PNG file), 'label' (uint8 [H,W,1], an 8-bit
+      grey PNG file of class ids, 255 is void) and 'name' (text). It raises
+      UserError where files are missing. `data.prepared` is its data_dir.
     train: split to train on.
     validation: split to evaluate during training.
     overview: one large image of the whole data set, where there is one: a

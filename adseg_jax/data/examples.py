@@ -80,7 +80,7 @@ def _prepare(dataset: Dataset, data: config.Data):
       builder.download_and_prepare(download_config=options)
   except AssertionError as error:
     raise UserError(
-        f'data set {dataset.name} can not be prepared: {error} Check that '
+        f"data set {dataset.name} can't be prepared: {error} Check that "
         'each split has images'
     ) from error
   except (OSError, tf.errors.OpError) as error:
@@ -88,8 +88,8 @@ def _prepare(dataset: Dataset, data: config.Data):
     builder = dataset.builder(data)
     if not builder.data_path.exists():
       raise UserError(
-          f'data set {dataset.name} can not be prepared in '
-          f'{builder.data_dir}: {error}; --data.prepared names another folder'
+          f"data set {dataset.name} can't be prepared in "
+          f'{builder.data_dir}: {error}; give another folder as --data.prepared'
       ) from error
   return builder
 

@@ -14,8 +14,9 @@ OVERVIEW = 1350
 
 
 def panel_indices(count: int, wanted: int) -> list[int]:
-  """`wanted` examples, evenly spread over `count`."""
-  return sorted({i * count // wanted for i in range(min(wanted, count))})
+  """`wanted` examples, or all there are, evenly spread over `count`."""
+  shown = min(wanted, count)
+  return [i * count // shown for i in range(shown)]
 
 
 def write_label(path: Path, label: np.ndarray, palette):
@@ -27,12 +28,12 @@ def write_label(path: Path, label: np.ndarray, palette):
   picture.save(path)
 
 
-def write_panels(folder: Path, dataset: Dataset, examples, predictions: dict):
+def write_panels(folder: Path, palette, examples, predictions: dict):
   """NAME_image.png, NAME_truth.png and NAME_prediction.png of each example.
 
   Args:
     folder: made if it is missing.
-    dataset: for the palette.
+    palette: red, green and blue of each class, 0 to 255.
     examples: Examples.
     predictions: {index of an example: classes uint8 [H,W]}.
   """
@@ -42,8 +43,8 @@ def write_panels(folder: Path, dataset: Dataset, examples, predictions: dict):
     image = decode(examples.images[index], 'RGB')
     Image.fromarray(image).save(folder / f'{name}_image.png')
     truth = decode(examples.labels[index], 'L')
-    write_label(folder / f'{name}_truth.png', truth, dataset.palette)
-    write_label(folder / f'{name}_prediction.png', prediction, dataset.palette)
+    write_label(folder / f'{name}_truth.png', truth, palette)
+    write_label(folder / f'{name}_prediction.png', prediction, palette)
 
 
 def write_overview(folder: Path, dataset: Dataset, predict, batch: int):

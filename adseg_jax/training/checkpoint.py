@@ -1,7 +1,9 @@
 """Checkpoints: the newest three and the best, written whole or not at all."""
 
+import contextlib
 import dataclasses
 import logging
+import sys
 import warnings
 from pathlib import Path
 
@@ -16,30 +18,61 @@ NEWEST = 3
 MEASURE = 'mean_iou'
 
 
+def _measure(scores: dict) -> float:
+  return scores[MEASURE]
+
+
+@contextlib.contextmanager
+def _quiet_if_it_fails():
+  """Keeps the threads that a failed restore leaves behind from printing.
+
+  Its other reads go on, find their event loop closed and print a traceback
+  each, before or after the one line that says what is wrong.
+  """
+  logger, hook = logging.getLogger('asyncio'), sys.unraisablehook
+  level = logger.level
+  sys.unraisablehook = lambda event: None
+  logger.setLevel(logging.CRITICAL)
+  yield
+  sys.unraisablehook = hook
+  logger.setLevel(level)
+
+
 class Checkpoints:
   """The checkpoints of a workdir; use as a context manager."""
 
   def __init__(self, workdir: Path, experiment: Experiment):
-    """Opens or creates `workdir`/checkpoints."""
+    """Opens or creates `workdir`/checkpoints.
+
+    Raises:
+      UserError: the folder can't be used, or a score in it can't be read.
+    """
     logging.getLogger('absl').setLevel(logging.ERROR)
     self.directory = (workdir / 'checkpoints').absolute()
     self.experiment = dataclasses.asdict(experiment)
     best = checkpoint_managers.BestN(
-        get_metric_fn=lambda metrics: metrics[MEASURE], n=1,
-        keep_checkpoints_without_metrics=False,
+        get_metric_fn=_measure, n=1, keep_checkpoints_without_metrics=False
     )
-    self.manager = ocp.CheckpointManager(
-        self.directory,
-        options=ocp.CheckpointManagerOptions(
-            preservation_policy=checkpoint_managers.AnyPreservationPolicy(
-                [checkpoint_managers.LatestN(NEWEST), best]
-            ),
-            # The next step overwrites the buffers that it was given: a save
-            # must have read them before.
-            enable_async_checkpointing=False,
-            cleanup_tmp_directories=True,
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=checkpoint_managers.AnyPreservationPolicy(
+            [checkpoint_managers.LatestN(NEWEST), best]
         ),
+        # The policy decides what is kept; without this, Orbax would not write
+        # the scores, and a continued run would forget the best.
+        best_fn=_measure,
+        # The next step overwrites the buffers that it was given: a save must
+        # have read them before.
+        enable_async_checkpointing=False,
+        cleanup_tmp_directories=True,
     )
+    try:
+      self.manager = ocp.CheckpointManager(self.directory, options=options)
+    except Exception as error:  # As in `restore`.
+      raise UserError(
+          f'{self.directory}: these checkpoints cannot be read '
+          f'({type(error).__name__}): move the damaged step away to continue '
+          'from the others'
+      ) from error
 
   def __enter__(self):
     """Itself."""
@@ -80,7 +113,7 @@ class Checkpoints:
       return state, 0.0
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
     try:
-      with warnings.catch_warnings():
+      with warnings.catch_warnings(), _quiet_if_it_fails():
         warnings.simplefilter('ignore')
         restored = self.manager.restore(
             step,

@@ -42,7 +42,7 @@ def train(experiment: config.Experiment, workdir: Path):
   method = make_method(experiment, len(dataset.classes))
   count = jax.local_device_count()
   config.validate(experiment, method.segmentor.stride, count)
-  run.claim(workdir, experiment, dataset)
+  run.check(workdir, experiment)
   if (workdir / SCORES).exists():
     return
 
@@ -52,6 +52,7 @@ def train(experiment: config.Experiment, workdir: Path):
 
   training = load(dataset, dataset.train, experiment.data)
   validation = load(dataset, dataset.validation, experiment.data)
+  run.claim(workdir, experiment, dataset)
   panels = panel_indices(len(validation), experiment.evaluation.panels)
   key = jax.random.key(experiment.seed)
   state = parallel.place(init_state(key, method, experiment.data.crop))
@@ -67,8 +68,9 @@ def train(experiment: config.Experiment, workdir: Path):
         panels,
     )
     result = scores(confusion)
-    writer.write(step, 'validation', means(result))
-    writer.images(step, *_pictures(validation, kept), dataset.palette)
+    if step > start:  # else a run that was stopped here has written them
+      writer.write(step, 'validation', means(result))
+      writer.images(step, *_pictures(validation, kept), dataset.palette)
     return result, confusion, kept
 
   steps, log = experiment.optimizer.steps, experiment.logging
@@ -103,7 +105,7 @@ def train(experiment: config.Experiment, workdir: Path):
       result, confusion, kept = evaluated(steps)
       if start < steps:
         checkpoints.save(state, clock.seconds, means(result))
-      write_panels(workdir / 'panels', dataset, validation, kept)
+      write_panels(workdir / 'panels', dataset.palette, validation, kept)
       if dataset.overview:
         writer.message('Predicting the overview ...')
         write_overview(workdir / 'overview', dataset, predict, count)

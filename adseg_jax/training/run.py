@@ -23,6 +23,7 @@ PACKAGES = (
 # Where files lie is not part of the experiment: a run may move to another
 # machine.
 PLACES = ('data.root', 'data.prepared')
+NAME = 'experiment.json'
 
 
 def write_json(path: Path, content: dict):
@@ -32,21 +33,55 @@ def write_json(path: Path, content: dict):
   os.replace(beside, path)
 
 
-def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
-  """Makes the workdir this experiment's, or checks that it is.
+def check(workdir: Path, experiment: Experiment):
+  """Refuses a workdir that can't be this experiment's; writes nothing.
 
   Raises:
-    UserError: the workdir holds another experiment, or can't be written.
+    UserError: the workdir holds another experiment, or is no folder.
   """
-  path = workdir / 'experiment.json'
-  mine = json.loads(json.dumps(dataclasses.asdict(experiment)))
+  path = workdir / NAME
+  try:
+    theirs = flatten(json.loads(path.read_text())['experiment'])
+  except FileNotFoundError:
+    return
+  except OSError as error:
+    raise UserError(
+        f'--workdir {workdir}: cannot be used ({error.strerror}): give another '
+        'folder'
+    ) from error
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise UserError(
+        f'{path}: cannot be read ({type(error).__name__}): give another '
+        '--workdir, or move this one away'
+    ) from error
+  mine = flatten(_as_json(experiment))
+  for name in sorted((mine.keys() | theirs.keys()) - set(PLACES)):
+    if mine.get(name) != theirs.get(name):
+      raise UserError(
+          f'--workdir {workdir}: holds another experiment ({name} is '
+          f'{theirs.get(name)} there, {mine.get(name)} here): give another '
+          '--workdir, or the same settings to continue that run'
+      )
+
+
+def _as_json(experiment: Experiment) -> dict:
+  """With lists for tuples, as reading JSON gives it."""
+  return json.loads(json.dumps(dataclasses.asdict(experiment)))
+
+
+def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
+  """Makes the workdir this experiment's, after `check`.
+
+  Raises:
+    UserError: the workdir can't be written.
+  """
+  path = workdir / NAME
   if path.exists():
-    _check_same(path, mine)
     return
   try:
     workdir.mkdir(parents=True, exist_ok=True)
     write_json(path, {
-        'experiment': mine,
+        'experiment': _as_json(experiment),
         'dataset': {
             'name': dataset.name, 'classes': dataset.classes,
             'palette': dataset.palette,
@@ -61,24 +96,6 @@ def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
         f'--workdir {workdir}: cannot be written ({error.strerror}): give '
         'another folder'
     ) from error
-
-
-def _check_same(path: Path, mine: dict):
-  try:
-    theirs = flatten(json.loads(path.read_text())['experiment'])
-  except (OSError, ValueError, KeyError) as error:
-    raise UserError(
-        f'{path}: cannot be read ({type(error).__name__}): give another '
-        '--workdir, or move this one away'
-    ) from error
-  mine = flatten(mine)
-  for name in sorted((mine.keys() | theirs.keys()) - set(PLACES)):
-    if mine.get(name) != theirs.get(name):
-      raise UserError(
-          f'--workdir {path.parent}: holds another experiment ({name} is '
-          f'{theirs.get(name)} there, {mine.get(name)} here): give another '
-          '--workdir, or the same settings to continue that run'
-      )
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The explicit state of a run, and its beginning."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -48,6 +50,11 @@ def _network(variables, update) -> Network:
   return Network(params, variables, direction(update).init(params))
 
 
+# It runs once: compiling it in full takes far longer than running it.
+@functools.partial(
+    jax.jit, static_argnums=(1, 2),
+    compiler_options={'xla_backend_optimization_level': 0},
+)
 def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   """The state before the first step.
 

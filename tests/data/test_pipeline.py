@@ -117,6 +117,19 @@ def test_an_epoch_of_the_stream_visits_each_example_once():
   np.testing.assert_array_equal(epochs, orders(7, 6))
 
 
+def test_a_slow_example_keeps_its_place():
+  quick = constants(7)
+  slow = encode(np.zeros((1500, 1500), np.uint8))
+  mixed = Examples(
+      (slow, *quick.images[1:]), (slow, *quick.labels[1:]), quick.names
+  )
+  data = Data(batch=1, crop=(8, 8), scale=(1.0, 1.0), flip=False, jitter=0.0)
+  found = [
+      batch['label'][0, 0, 0] for batch in batches(mixed, data, steps=28)
+  ]
+  assert found == orders(7, 4).ravel().tolist()
+
+
 @pytest.mark.parametrize('count', [1, 2, 3, 16, 277])
 def test_every_epoch_is_a_permutation(count):
   np.testing.assert_array_equal(

@@ -33,7 +33,9 @@ class Mini(nn.Module):
       mean = self.variable('batch_stats', 'mean', jnp.zeros, ())
       if train:
         mean.value = 0.5 * mean.value + 0.5 * x.mean()
-    return Conv(self.num_classes, 3, self.stride, activation=None)(x)
+    return Conv(
+        self.num_classes, 3, self.stride, activation=None, name='conv1'
+    )(x)
 
 
 def make_method(
@@ -47,8 +49,7 @@ def make_method(
 
 
 def make_state(method, seed=0):
-  start = jax.jit(init_state, static_argnums=(1, 2))
-  return start(jax.random.key(seed), method, (SIDE, SIDE))
+  return init_state(jax.random.key(seed), method, (SIDE, SIDE))
 
 
 def make_batch(seed=0, count=2, void=0.2):

@@ -1,0 +1,81 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from adseg_jax import pyramid
+from adseg_jax.layers import resize
+
+
+@pytest.mark.parametrize('taps', [(0.2, 0.5, 0.3), (1 / 8, 3 / 8, 3 / 8, 1 / 8)])
+@pytest.mark.parametrize('stride', [1, 2])
+def test_blur_by_loop(rng, taps, stride):
+  x = rng.random((1, 7, 4, 2)).astype(np.float32)
+
+  def axis(x):
+    out = []
+    for i in range(0, len(x), stride):
+      inside = [
+          (tap, x[j]) for k, tap in enumerate(taps)
+          if 0 <= (j := i + k - (len(taps) - 1) // 2) < len(x)
+      ]
+      total = sum(tap for tap, _ in inside)
+      out.append(sum(tap * value for tap, value in inside) / total)
+    return np.stack(out)
+
+  expected = np.moveaxis(axis(np.moveaxis(x, 1, 0)), 0, 1)
+  expected = np.moveaxis(axis(np.moveaxis(expected, 2, 0)), 0, 2)
+  np.testing.assert_allclose(
+      pyramid.blur(jnp.asarray(x), taps, stride), expected, rtol=1e-5
+  )
+
+
+def test_levels_are_aligned_with_half_pixel_centres():
+  """A ramp stays the same ramp: coarse pixel i lies at fine 2i + 1/2."""
+  ramp = jnp.broadcast_to(jnp.arange(32.0).reshape(1, 1, 32, 1), (1, 8, 32, 1))
+  coarse = pyramid.gaussian_pyramid(ramp, 2)[1]
+  assert coarse.shape == (1, 4, 16, 1)
+  np.testing.assert_allclose(
+      coarse[0, 0, 1:-1, 0], 2 * np.arange(1, 15) + 0.5, rtol=1e-6
+  )
+
+
+@pytest.mark.parametrize('size', [(16, 24), (13, 7)])
+def test_laplacian_pyramid_adds_up_to_the_image(rng, size):
+  image = jnp.asarray(rng.random((1, *size, 3)), jnp.float32)
+  *bands, rest = pyramid.laplacian_pyramid(image, 3)
+  for band in reversed(bands):
+    rest = band + resize(rest, band.shape[1:3])
+  np.testing.assert_allclose(rest, image, atol=1e-6)
+
+
+def test_local_normalization_equals_scipy(rng):
+  image = rng.random((1, 40, 50, 1)).astype(np.float32)
+  plane = image[0, :, :, 0].astype(np.float64)
+  side, half = pyramid.WINDOW, pyramid.WINDOW // 2
+  centred = plane - ndimage.uniform_filter(plane, side)
+  expected = centred / np.sqrt(ndimage.uniform_filter(centred**2, side))
+  value = pyramid.local_normalize(jnp.asarray(image))[0, :, :, 0]
+  # Twice the reach from the border, nothing outside the image takes part.
+  inner = slice(2 * half, -2 * half)
+  np.testing.assert_allclose(
+      value[inner, inner], expected[inner, inner], rtol=1e-3, atol=1e-4
+  )
+
+
+def test_a_flat_image_is_zero():
+  value = pyramid.local_normalize(jnp.full((1, 20, 20, 3), 0.7))
+  np.testing.assert_allclose(value, 0, atol=1e-4)
+
+
+def test_brightness_and_contrast_are_removed(rng):
+  image = jnp.asarray(rng.random((1, 30, 30, 3)), jnp.float32)
+  np.testing.assert_allclose(
+      pyramid.local_normalize(image),
+      pyramid.local_normalize(0.5 * image + 0.3), atol=1e-3,
+  )
+
+
+def test_standardized_range():
+  value = pyramid.standardize(jnp.array([0.0, 1.0]))
+  assert -2.5 < value[0] < -1 and 1 < value[1] < 2.5

@@ -1,0 +1,138 @@
+import jax
+import numpy as np
+import pytest
+from miniature import (
+    CLASSES,
+    HEAVY,
+    Mini,
+    assert_close,
+    make_batch,
+    make_method,
+    make_state,
+    same,
+)
+
+from adseg_jax.discriminators import Patch
+from adseg_jax.training import parallel
+from adseg_jax.training.step import eval_step, train_step
+
+# Shares of void: each of eight devices has another number of pixels to count.
+SHARES = (0.0, 0.9, 0.3, 1.1, 0.5, 0.1, 0.7, 0.6)
+
+
+def devices(count):
+  return jax.local_devices()[:count]
+
+
+def run(method, count, steps):
+  """The state and the metrics of every step, on `count` devices."""
+  step = parallel.make_train_step(method, devices(count))
+  state = parallel.place(make_state(method), devices(count))
+  history = []
+  for seed in range(steps):
+    batch = make_batch(seed, len(SHARES), SHARES)
+    state, metrics = step(state, parallel.shard(batch, count))
+    history.append(jax.device_get(metrics))
+  return jax.device_get((state.segmentor, state.discriminator)), history
+
+
+@pytest.mark.parametrize('options', [
+    {'reduction': 'sum', 'segmentor': Mini(average=True)},
+    {'discriminator': Patch(width=0.02), 'encoding': 'scaling', 'start': 1},
+    {'weight': 0.0},
+], ids=['per image', 'per pixel', 'alone'])
+def test_one_device_equals_eight(options):
+  method = make_method(update=HEAVY, **options)
+  (one, history), (eight, history8) = (run(method, n, 4) for n in (1, 8))
+  assert_close(eight, one, 1e-6)
+  for left, right in zip(history8, history, strict=True):
+    assert left.keys() == right.keys()
+    for name in left:
+      np.testing.assert_allclose(
+          left[name], right[name], rtol=1e-5, atol=1e-6, err_msg=name
+      )
+
+
+def test_one_device_equals_the_plain_step():
+  method = make_method(update=HEAVY)
+  batch = make_batch()
+  plain, metrics = jax.jit(
+      lambda state: train_step(state, batch, method=method)
+  )(make_state(method))
+  state, mapped = parallel.make_train_step(method, devices(1))(
+      parallel.place(make_state(method), devices(1)), parallel.shard(batch, 1)
+  )
+  assert_close((state.segmentor, state.discriminator),
+               (plain.segmentor, plain.discriminator), 1e-6)
+  for name in metrics:
+    np.testing.assert_allclose(mapped[name], metrics[name], rtol=1e-5)
+
+
+def test_dropout_differs_between_devices():
+  """Equal images on all devices: equal masks would give equal sums."""
+  method = make_method(Mini(dropout=0.5), weight=0.0)
+  batch = make_batch(count=1)
+  batch = {name: np.repeat(x, 2, 0) for name, x in batch.items()}
+  one, two = (
+      float(parallel.make_train_step(method, devices(n))(
+          parallel.place(make_state(method), devices(n)),
+          parallel.shard({k: x[:n] for k, x in batch.items()}, n),
+      )[1]['segmentation_loss']) for n in (1, 2)
+  )
+  assert abs(one - two) > 1e-4
+
+
+def test_it_is_traced_once_and_consumes_its_state(monkeypatch):
+  traces = []
+
+  def counted(*arguments, **options):
+    traces.append(1)
+    return train_step(*arguments, **options)
+
+  monkeypatch.setattr(parallel, 'train_step', counted)
+  step = parallel.make_train_step(make_method(), devices(2))
+  state = parallel.place(make_state(make_method()), devices(2))
+  for seed in range(4):
+    consumed = state
+    state, _ = step(state, parallel.shard(make_batch(seed), 2))
+    jax.block_until_ready(state)
+    arrays = jax.tree.leaves((consumed.segmentor, consumed.discriminator))
+    assert all(array.is_deleted() for array in arrays)
+  assert len(traces) == 1
+  assert int(state.step) == 4
+
+
+def test_every_device_holds_the_same_state():
+  step = parallel.make_train_step(make_method(), devices(4))
+  state, _ = step(
+      parallel.place(make_state(make_method()), devices(4)),
+      parallel.shard(make_batch(0, 8, SHARES), 4),
+  )
+  for leaf in jax.tree.leaves((state.segmentor, state.discriminator)):
+    assert leaf.sharding.is_fully_replicated
+    first, *others = (shard.data for shard in leaf.addressable_shards)
+    assert len(others) == 3
+    assert all(same(first, other) for other in others)
+
+
+def test_eval_step_keeps_the_order_of_images():
+  method = make_method()
+  state, images = make_state(method), make_batch(count=8)['image']
+  step = parallel.make_eval_step(method, devices(4))
+  placed = parallel.place(state, devices(4))
+  found = parallel.gather(step(placed, parallel.shard(images, 4)))
+  plain = jax.jit(lambda s, x: eval_step(s, x, method=method))(state, images)
+  np.testing.assert_array_equal(found, plain)
+  assert found.shape == (8, 16, 16)
+  assert set(np.unique(found)) <= set(range(CLASSES))
+  assert not all(same(found[0], other) for other in found[1:])
+
+
+def test_shard_and_gather_are_inverse(rng):
+  batch = {'image': rng.random((6, 4, 5, 3)), 'label': np.arange(6)}
+  parts = parallel.shard(batch, 3)
+  assert parts['image'].shape == (3, 2, 4, 5, 3)
+  np.testing.assert_array_equal(parts['label'], [[0, 1], [2, 3], [4, 5]])
+  np.testing.assert_array_equal(
+      parallel.gather(parts['image']), batch['image']
+  )

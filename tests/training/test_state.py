@@ -1,0 +1,54 @@
+import jax
+import numpy as np
+import pytest
+from miniature import Mini, make_method, same
+
+from adseg_jax.config import Update
+from adseg_jax.discriminators import FieldOfView
+from adseg_jax.training.state import init_state
+
+
+def start(method, seed=0, size=(16, 16)):
+  return init_state(jax.random.key(seed), method, size)
+
+
+def test_it_begins_at_step_zero_with_the_key_it_was_given():
+  key = jax.random.key(7)
+  state = init_state(key, make_method(), (16, 16))
+  assert state.step == 0 and state.step.dtype == np.int32
+  assert same(state.key, key)
+
+
+def test_the_key_decides_every_bit():
+  method = make_method()
+  assert same(start(method), start(method))
+  for network in ('segmentor', 'discriminator'):
+    one, other = (
+        getattr(start(method, seed), network).params for seed in (0, 1)
+    )
+    assert not same(one, other)
+
+
+def test_the_networks_start_from_keys_of_their_own():
+  """A segmentor in the discriminator's place starts otherwise."""
+  twin = FieldOfView(((3, 3),), ())
+  state = start(make_method(discriminator=twin))
+  kernels = (state.segmentor.params['conv1']['kernel'],
+             state.discriminator.params['conv1']['kernel'])
+  assert kernels[0].shape == kernels[1].shape
+  assert not np.allclose(*kernels)
+
+
+@pytest.mark.parametrize('encoding,depth', [('basic', 3), ('product', 9)])
+def test_the_discriminator_fits_the_encoding(encoding, depth):
+  state = start(make_method(encoding=encoding), size=(16, 24))
+  assert state.discriminator.params['conv1']['kernel'].shape[2] == depth
+
+
+def test_optimiser_state_is_fresh_and_model_state_apart():
+  method = make_method(Mini(average=True), update=Update('adam'))
+  state = start(method)
+  assert set(state.segmentor.model_state) == {'batch_stats'}
+  assert set(state.segmentor.params) == {'conv1'}
+  for network in (state.segmentor, state.discriminator):
+    assert all(not x.any() for x in jax.tree.leaves(network.optimizer_state))
