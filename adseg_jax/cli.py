@@ -61,10 +61,13 @@ def one_line(box: str) -> str:
     elif text and not line.startswith(('╭', '╰')):
       paragraphs[-1].append(text)
   message, *advice = paragraphs[0 if '╭' in box else 1:-1]
+  message = ' '.join(message).rstrip('.')
   advice = ' '.join(itertools.chain.from_iterable(advice))
   meant = re.findall(r'(?<!\S)--[\w.-]+', advice)
-  hint = f'did you mean {meant[0]}? ' if meant else ''
-  return f'{" ".join(message).rstrip(".")}: {hint}--help lists all options'
+  # For a value that can't be read, tyro shows the help of its own option.
+  misspelt = meant and meant[0] not in message.split(': ')[0]
+  hint = f'did you mean {meant[0]}? ' if misspelt else ''
+  return f'{message}: {hint}--help lists all options'
 
 
 def guard(command: Callable[[], None]):

@@ -206,6 +206,10 @@ def validate(experiment: Experiment, stride: int, devices: int):
     UserError: one line that names the field, its value and a value that works.
   """
   data, adversary = experiment.data, experiment.adversary
+  # A key takes 32 bits of a seed: others would repeat runs in silence.
+  _check(
+      0 <= experiment.seed < 2**32, 'seed', experiment.seed, '0 to 4294967295'
+  )
   for field, value in (
       ('data.batch', data.batch),
       ('evaluation.batch', experiment.evaluation.batch),

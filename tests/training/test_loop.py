@@ -1,152 +1,292 @@
 import dataclasses
+import functools
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from miniature import same
+from PIL import Image
+from toy import on_toy
 
-from adseg_jax.config import to_json
+from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
+from adseg_jax.reporting.writer import Writer
+from adseg_jax.training import loop, parallel, run
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import init_state
 
-# Reads the experiment from a file, so that a process of its own trains it.
+TIMES = {'seconds', 'images_per_second'}
+# Trains in a process of its own.
 SCRIPT = """
-import json, sys
+import pickle, sys
 from pathlib import Path
-from adseg_jax import config
+from adseg_jax.data import dataset
 from adseg_jax.training.loop import train
 
-def build(kind, values):
-  fields = {}
-  for name, value in values.items():
-    default = getattr(kind(), name)
-    if isinstance(value, dict):
-      value = build(type(default), value)
-    fields[name] = tuple(value) if isinstance(value, list) else value
-  return kind(**fields)
-
-content = json.loads(Path(sys.argv[1]).read_text())
-train(build(config.Experiment, content), Path(sys.argv[2]))
+dataset.MODULES['toy'] = 'toy'
+train(pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]))
 """
 
 
+class Stop(BaseException):
+  """Like a kill: nothing catches it."""
+
+
 @pytest.fixture(scope='module', autouse=True)
-def one_device():
-  """A run takes all devices; here one, as most machines have."""
+def compiled_once():
+  """All runs of this file train the same networks."""
   with pytest.MonkeyPatch.context() as patch:
-    device = jax.devices()[:1]
-    patch.setattr(jax, 'local_device_count', lambda: 1)
-    patch.setattr(jax, 'local_devices', lambda: device)
-    patch.setattr(jax, 'devices', lambda: device)
+    patch.setitem(datasets.MODULES, 'toy', 'toy')
+    for name in ('make_train_step', 'make_eval_step'):
+      patch.setattr(parallel, name, functools.cache(getattr(parallel, name)))
     yield
 
 
-def start(experiment, workdir, tmp_path):
-  path = tmp_path / 'experiment.json'
-  path.write_text(to_json(experiment))
-  return subprocess.Popen(
-      [sys.executable, '-c', SCRIPT, str(path), str(workdir)],
-      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-      env=os.environ | {'JAX_NUM_CPU_DEVICES': '1'},
-  )
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp('undisturbed') / 'run'
+
+
+@pytest.fixture
+def whole(tiny, folder):
+  """An undisturbed run; the first test that needs it trains it."""
+  train(on_toy(tiny), folder)
+  return folder
 
 
 def lines(workdir):
   """metrics.jsonl without what depends on time."""
   content = (workdir / 'metrics.jsonl').read_text().splitlines()
   return [
-      {k: v for k, v in json.loads(line).items()
-       if k not in ('seconds', 'images_per_second')}
+      {k: v for k, v in json.loads(line).items() if k not in TIMES}
       for line in content
   ]
 
 
+def scores(workdir):
+  content = json.loads((workdir / 'scores.json').read_text())
+  return {k: v for k, v in content.items() if k not in TIMES}
+
+
 def final_state(experiment, workdir):
-  method = make_method(experiment, 6)
+  method = make_method(experiment, 3)
   state = init_state(jax.random.key(9), method, experiment.data.crop)
   with Checkpoints(workdir, experiment) as checkpoints:
-    state = checkpoints.restore(state)[0]
-  return jax.tree.map(
-      np.asarray, (state.step, state.segmentor, state.discriminator)
-  )
+    return checkpoints.restore(state)[0]
+
+
+def files(workdir):
+  return {
+      path.relative_to(workdir): (path.stat().st_mtime_ns, path.read_bytes())
+      for path in workdir.rglob('*') if path.is_file()
+  }
+
+
+def assert_equal_runs(experiment, one, other):
+  assert lines(one) == lines(other)
+  assert scores(one) == scores(other)
+  assert same(final_state(experiment, one), final_state(experiment, other))
+  left, right = ({p.name: p.read_bytes() for p in (w / 'panels').iterdir()}
+                 for w in (one, other))
+  assert left == right
+
+
+def test_lines_evaluations_and_checkpoints_come_when_they_should(tiny, whole):
+  assert [(line['step'], line['kind']) for line in lines(whole)] == [
+      (2, 'train'), (3, 'train'), (3, 'validation'), (4, 'train'),
+      (6, 'train'), (6, 'validation'),
+  ]
+  best = max((line['mean_iou'], -line['step']) for line in lines(whole)
+             if line['kind'] == 'validation')
+  with Checkpoints(whole, on_toy(tiny)) as checkpoints:
+    assert {*checkpoints.manager.all_steps()} == {3, 4, 6}
+    assert checkpoints.best_step() == -best[1]
+  assert final_state(on_toy(tiny), whole).step == 6
+
+
+def test_a_line_is_the_mean_over_its_steps(tiny, whole, tmp_path):
+  """The same run with a line for each step."""
+  logging = dataclasses.replace(tiny.logging, every=1)
+  train(dataclasses.replace(on_toy(tiny), logging=logging), tmp_path)
+  single = [line for line in lines(tmp_path) if line['kind'] == 'train']
+  assert [line['step'] for line in single] == [1, 2, 3, 4, 5, 6]
+  means = [line for line in lines(whole) if line['kind'] == 'train']
+  for line, part in zip(
+      means, (single[:2], single[2:3], single[3:4], single[4:]), strict=True
+  ):
+    for name in line.keys() - {'step', 'kind'}:
+      mean = np.mean([other[name] for other in part])
+      np.testing.assert_allclose(line[name], mean, rtol=1e-6)
+  assert same(final_state(on_toy(tiny), whole),
+              final_state(on_toy(tiny), tmp_path))
+
+
+@pytest.mark.parametrize('owner,name,call,start', [
+    (Checkpoints, 'save', 1, 0), (Checkpoints, 'save', 2, 2),
+    (Writer, 'write', 5, 4), (Checkpoints, 'save', 4, 4),
+    (loop, 'write_panels', 1, 6), (run, 'write_json', 2, 6),
+], ids=['nothing saved', 'evaluated but not saved', 'between checkpoints',
+        'all steps done', 'all saved', 'all but the scores'])
+def test_stopped_and_continued_ends_in_the_same_bits(
+    tiny, whole, tmp_path, monkeypatch, owner, name, call, start
+):
+  calls, starts = [], []
+
+  def stopping(*arguments, **options):
+    calls.append(name)
+    if len(calls) == call:
+      raise Stop
+    return function(*arguments, **options)
+
+  function = getattr(owner, name)
+  with monkeypatch.context() as patch, pytest.raises(Stop):
+    patch.setattr(owner, name, stopping)
+    train(on_toy(tiny), tmp_path)
+  assert not (tmp_path / 'scores.json').exists()
+  monkeypatch.setattr(loop, 'Writer', lambda workdir, steps, start: (
+      starts.append(start), Writer(workdir, steps, start)
+  )[1])
+  train(on_toy(tiny), tmp_path)
+  assert starts == [start]
+  assert_equal_runs(on_toy(tiny), tmp_path, whole)
 
 
 @pytest.mark.slow
 def test_killed_and_continued_ends_in_the_same_bits(tiny, tmp_path):
-  experiment = dataclasses.replace(
-      tiny, optimizer=dataclasses.replace(tiny.optimizer, steps=24)
+  experiment = on_toy(tiny, steps=30)
+  (tmp_path / 'experiment').write_bytes(pickle.dumps(experiment))
+  killed, whole = tmp_path / 'killed', tmp_path / 'whole'
+  process = subprocess.Popen(
+      [sys.executable, '-c', SCRIPT, tmp_path / 'experiment', killed],
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+      env=os.environ | {
+          'JAX_NUM_CPU_DEVICES': '8',
+          'PYTHONPATH': str(Path(__file__).parent),
+      },
   )
-  whole, broken = tmp_path / 'whole', tmp_path / 'broken'
-  undisturbed = start(experiment, whole, tmp_path)
-  assert undisturbed.wait() == 0, undisturbed.stdout.read()
-
-  process = start(experiment, broken, tmp_path)
-  checkpoint = broken / 'checkpoints' / str(random.choice((4, 8, 14)))
-  while not checkpoint.exists() and process.poll() is None:
-    time.sleep(0.01)
-  time.sleep(random.random() * 0.2)
-  process.send_signal(signal.SIGKILL)
-  process.wait()
-  assert not (broken / 'scores.json').exists(), 'finished before the kill'
-
-  again = start(experiment, broken, tmp_path)
-  assert again.wait() == 0, again.stdout.read()
-  assert lines(broken) == lines(whole)
-  for ours, theirs in zip(
-      jax.tree.leaves(final_state(experiment, broken)),
-      jax.tree.leaves(final_state(experiment, whole)), strict=True,
+  metrics, wanted = killed / 'metrics.jsonl', random.randint(1, 15)
+  while process.poll() is None and not (
+      metrics.exists() and metrics.read_text().count('\n') >= wanted
   ):
-    assert ours.tobytes() == theirs.tobytes()
+    time.sleep(0.01)
+  time.sleep(0.1 * random.random())
+  process.send_signal(signal.SIGKILL)
+  said, _ = process.communicate()
+  assert process.returncode == -signal.SIGKILL, said
+  assert not (killed / 'scores.json').exists(), 'finished before the kill'
+  for workdir in (killed, whole):
+    train(experiment, workdir)
+  assert_equal_runs(experiment, killed, whole)
 
 
-@pytest.fixture(scope='module')
-def finished(tmp_path_factory):
-  return tmp_path_factory.mktemp('finished') / 'run'
+def test_another_seed_is_another_run(tiny, whole, tmp_path):
+  train(dataclasses.replace(on_toy(tiny), seed=1), tmp_path)
+  for one, other in zip(lines(whole), lines(tmp_path), strict=True):
+    assert one['pixel_accuracy'] != other['pixel_accuracy']
 
 
-def test_a_run_writes_what_it_says_and_is_left_alone_then(tiny, finished):
-  train(tiny, finished)
-  assert {path.name for path in finished.iterdir()} == {
+def test_the_scores_are_those_of_the_last_state(tiny, whole):
+  content = scores(whole)
+  last = lines(whole)[-1]
+  assert content['step'] == 6 and content['images'] == 5
+  for name in ('pixel_accuracy', 'class_accuracy', 'mean_iou'):
+    assert content[name] == last[name]
+  names = [row['name'] for row in content['classes']]
+  assert names == ['low', 'middle', 'high']
+  pixels = [row['pixels'] for row in content['classes']]
+  assert np.sum(content['confusion'], 1).tolist() == pixels
+  truths = [np.asarray(Image.open(p)) for p in whole.glob('panels/*truth.png')]
+  assert sum((truth != 255).sum() for truth in truths) <= sum(pixels)
+
+
+def test_a_finished_workdir_is_left_as_it_is(tiny, whole):
+  before = files(whole)
+  train(on_toy(tiny), whole)
+  assert files(whole) == before
+
+
+@pytest.mark.parametrize('change,words', [
+    (lambda e: dataclasses.replace(e, seed=5), 'seed is 0 there, 5 here'),
+    (lambda e: on_toy(e, steps=7), 'optimizer.steps is 6 there, 7 here'),
+    (lambda e: dataclasses.replace(
+        e, data=dataclasses.replace(e.data, crop=(32, 36))
+    ), r'data.crop is \[32, 32\] there, \[32, 36\] here'),
+])
+def test_another_experiment_is_refused_and_changes_nothing(
+    tiny, whole, change, words
+):
+  before = files(whole)
+  with pytest.raises(UserError, match=words) as caught:
+    train(change(on_toy(tiny)), whole)
+  message = str(caught.value)
+  assert str(whole) in message and '\n' not in message
+  assert files(whole) == before
+
+
+def test_the_same_run_may_move_to_another_machine(tiny, whole):
+  data = dataclasses.replace(
+      on_toy(tiny).data, prepared='/elsewhere', root='/mnt'
+  )
+  before = files(whole)
+  train(dataclasses.replace(tiny, data=data), whole)
+  assert files(whole) == before
+
+
+def test_an_unreadable_checkpoint_changes_nothing(
+    tiny, whole, tmp_path, monkeypatch
+):
+  def fail(*_, **__):
+    raise ValueError('DATA_LOSS')
+
+  with monkeypatch.context() as patch, pytest.raises(Stop):
+    patch.setattr(loop, 'write_panels', lambda *_: (_ for _ in ()).throw(Stop))
+    train(on_toy(tiny), tmp_path)
+  before = files(tmp_path)
+  manager = 'orbax.checkpoint.CheckpointManager.restore'
+  with monkeypatch.context() as patch:
+    patch.setattr(manager, fail)
+    patch.setattr(sys, 'unraisablehook', sys.unraisablehook)
+    with pytest.raises(UserError, match=r'checkpoints/6: .* \(ValueError\)'):
+      train(on_toy(tiny), tmp_path)
+  assert files(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_earth_writes_everything_that_a_run_has(
+    tiny, tmp_path, monkeypatch, capfd
+):
+  def part():
+    image, label, caption = overview()
+    return image[900:1200, 2700:3100], label[900:1200, 2700:3100], caption
+
+  earth = datasets.find('earth')
+  overview = earth.overview
+  small = dataclasses.replace(earth, overview=part)
+  monkeypatch.setattr(datasets, 'find', lambda name: small)
+  train(tiny, tmp_path)
+  assert {path.name for path in tmp_path.iterdir()} == {
       'checkpoints', 'experiment.json', 'metrics.jsonl', 'overview', 'panels',
       'scores.json', 'tensorboard',
   }
-  scores = json.loads((finished / 'scores.json').read_text())
-  assert scores['step'] == 6
-  assert scores['images'] == 90
-  assert sum(map(sum, scores['confusion'])) == 90 * 128 * 128
-  kinds = [(line['step'], line['kind']) for line in lines(finished)]
-  assert kinds == [
-      (2, 'train'), (3, 'train'), (3, 'validation'), (4, 'train'),
-      (6, 'train'), (6, 'validation'),
-  ]
-  saved = json.loads((finished / 'experiment.json').read_text())
+  content = scores(tmp_path)
+  assert content['images'] == 90
+  assert np.sum(content['confusion']) == 90 * 128 * 128
+  saved = json.loads((tmp_path / 'experiment.json').read_text())
   assert saved['experiment']['optimizer']['steps'] == 6
   assert saved['versions']['jax'] == jax.__version__
-  assert len(list((finished / 'panels').iterdir())) == 2 * 3
-
-  before = {p: p.stat().st_mtime_ns for p in finished.rglob('*')}
-  train(tiny, finished)
-  assert {p: p.stat().st_mtime_ns for p in finished.rglob('*')} == before
-
-
-def test_another_experiment_is_refused(tiny, finished):
-  assert (finished / 'scores.json').exists()
-  other = dataclasses.replace(tiny, seed=5)
-  before = (finished / 'experiment.json').read_bytes()
-  with pytest.raises(UserError, match='seed is 0 there, 5 here'):
-    train(other, finished)
-  assert (finished / 'experiment.json').read_bytes() == before
-
-
-def test_the_same_run_may_move_to_another_machine(tiny, finished):
-  data = dataclasses.replace(tiny.data, prepared='/elsewhere')
-  train(dataclasses.replace(tiny, data=data), finished)
+  assert len(list((tmp_path / 'panels').iterdir())) == 2 * 3
+  shown = {p.name for p in (tmp_path / 'overview').iterdir()}
+  assert shown == {'image.jpg', 'truth.png', 'prediction.png', 'caption.txt'}
+  printed = capfd.readouterr()
+  assert 'step 6/6' in printed.out and not printed.err
