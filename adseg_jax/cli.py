@@ -74,6 +74,28 @@ def guard(command: Callable[[], None]):
   sys.exit(0)
 
 
+def main():
+  """The console script `adseg`."""
+  guard(lambda: _main(sys.argv[1:]))
+
+
+def _main(argv: list[str]):
+  # TensorFlow logs to stderr from C++ unless told before it is imported.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  from adseg_jax.commands import COMMANDS
+
+  for name, (kind, command) in COMMANDS.items():
+    words = name.split()
+    if argv[:len(words)] == words:
+      command(parse(kind, kind(), kind.__doc__, argv[len(words):]))
+      return
+  known = ', '.join(f'adseg {name}' for name in COMMANDS)
+  if not {'-h', '--help'} & set(argv):
+    raise UserError(f'give a command: {known}; each explains itself: --help')
+  print(f'Commands: {known}. Each explains itself: --help')
+
+
 def run(experiment: Experiment, description: str):
   """The main function of an experiment script.
 

@@ -33,6 +33,18 @@ class Data:
   root: str = ''
   """Folder of the original files, for data sets that need one; empty: the
   environment variable ADSEG_DATA."""
+  train: str = ''
+  """Split to train on; empty: the data set's own choice."""
+  size: tuple[int, int] = (0, 0)
+  """Height and width that every image and label is resized to, for training
+  and for evaluation; 0 0: as they are."""
+  limit: int = 0
+  """Images of each split, evenly spread over it; 0: all."""
+  fold: int = 0
+  """stanford_background only: the fifth that validates, 0 to 4."""
+  held_out: float = 0.2
+  """folder only, where no file lists the splits: share of the images that
+  validates."""
   prepared: str = ''
   """Folder where TFDS keeps prepared data sets; empty: TFDS's own default,
   the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
@@ -222,10 +234,15 @@ def validate(experiment: Experiment, stride: int, devices: int):
   low, high = data.scale
   _check(0 < low <= high, 'data.scale', f'{low} {high}', '0 < low <= high')
   _check(0 <= data.jitter < 1, 'data.jitter', data.jitter, '0 <= jitter < 1')
+  _check(
+      all(side > 0 for side in data.size) or data.size == (0, 0), 'data.size',
+      ' '.join(map(str, data.size)), 'a height and a width, or 0 0',
+  )
   _check(0 < adversary.tau <= 1, 'adversary.tau', adversary.tau, '0 < tau <= 1')
   _check(adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more')
   for field, least in (
-      ('optimizer.steps', 1), ('evaluation.every', 1), ('evaluation.panels', 0),
+      ('data.limit', 0), ('optimizer.steps', 1),
+      ('evaluation.every', 1), ('evaluation.panels', 0),
       ('logging.every', 1), ('logging.checkpoint_every', 1),
       ('adversary.start', 0), ('adversary.alternate_every', 0),
   ):

@@ -23,13 +23,15 @@ from adseg_jax.training.method import make_method
 from adseg_jax.training.state import init_state
 
 SCORES = 'scores.json'
+TEST_SCORES = 'scores_test.json'
 
 
 def train(experiment: config.Experiment, workdir: Path):
   """Trains to the end, from the newest checkpoint of the workdir if any.
 
   Writes experiment.json, metrics.jsonl, checkpoints, TensorBoard files,
-  pictures and, last, scores.json. A finished run is left as it is.
+  pictures, scores_test.json where the data set has a test split and, last,
+  scores.json. A finished run is left as it is.
 
   Args:
     experiment: what to train.
@@ -38,7 +40,7 @@ def train(experiment: config.Experiment, workdir: Path):
   Raises:
     UserError: settings, data, checkpoint or workdir can't be used.
   """
-  dataset = datasets.find(experiment.data.name)
+  dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   count = jax.local_device_count()
   config.validate(experiment, method.segmentor.stride, count)
@@ -50,8 +52,12 @@ def train(experiment: config.Experiment, workdir: Path):
   from adseg_jax.data.examples import load
   from adseg_jax.data.pipeline import train_batches
 
-  training = load(dataset, dataset.train, experiment.data)
+  training = load(
+      dataset, experiment.data.train or dataset.train, experiment.data
+  )
   validation = load(dataset, dataset.validation, experiment.data)
+  # At the start, so that what is wrong with it is not found at the end.
+  test = dataset.test and load(dataset, dataset.test, experiment.data)
   panels = panel_indices(len(validation), experiment.evaluation.panels)
   key = jax.random.key(experiment.seed)
   state = parallel.place(init_state(key, method, experiment.data.crop))
@@ -61,11 +67,14 @@ def train(experiment: config.Experiment, workdir: Path):
   def predict(images):
     return parallel.gather(eval_step(state, parallel.shard(images, count)))
 
-  def evaluated(step):
-    confusion, kept = evaluate(
-        predict, validation, len(dataset.classes), experiment.evaluation.batch,
-        panels,
+  def confusion_of(examples, keep=()):
+    return evaluate(
+        predict, examples, len(dataset.classes), experiment.evaluation.batch,
+        keep,
     )
+
+  def evaluated(step):
+    confusion, kept = confusion_of(validation, panels)
     result = scores(confusion)
     writer.write(step, 'validation', means(result))
     writer.images(step, *_pictures(validation, kept), dataset.palette)
@@ -107,9 +116,16 @@ def train(experiment: config.Experiment, workdir: Path):
       if dataset.overview:
         writer.message('Predicting the overview ...')
         write_overview(workdir / 'overview', dataset, predict, count)
-  run.write_json(workdir / SCORES, {
-      'step': steps, 'split': dataset.validation, 'images': len(validation),
-      'seconds': clock.seconds,
+      about = {'step': steps, 'seconds': clock.seconds}
+      if test:
+        found = confusion_of(test)[0]
+        writer.message(_sentence(dataset.test, scores(found)))
+        run.write_json(workdir / TEST_SCORES, about | {
+            'split': dataset.test, 'images': len(test),
+            **_table(scores(found), found, dataset.classes),
+        })
+  run.write_json(workdir / SCORES, about | {
+      'split': dataset.validation, 'images': len(validation),
       **_table(result, confusion, dataset.classes),
   })
 
@@ -130,6 +146,14 @@ def means(result: Scores) -> dict[str, float]:
       for field in dataclasses.fields(result)
       if isinstance(value := getattr(result, field.name), float)
   }
+
+
+def _sentence(split: str, result: Scores) -> str:
+  numbers = ', '.join(
+      f'{name.replace("_", " ")} {value:.4f}'
+      for name, value in means(result).items()
+  )
+  return f'{split}: {numbers}'
 
 
 def _pictures(examples, kept):
