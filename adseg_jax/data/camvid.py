@@ -3,6 +3,10 @@
 Brostow, Fauqueur, Cipolla 2009, in the version of the SegNet tutorial
 (Kendall, Badrinarayanan, Cipolla 2015). Read from its own folder of PNGs, or
 from a copy whose images are JPEGs.
+
+The images are frames of drives: validation is from a drive (0016E5) that is
+in train, too, and so are 62 of the 233 test images (0001TP); the other 171
+(Seq05VD) are from a drive of their own.
 """
 
 from pathlib import Path

@@ -54,9 +54,10 @@ def builder(data: config.Data):
   Raises:
     UserError: no prepared copy, and the archives are missing.
   """
-  given = data.root or os.environ.get(ROOT_VARIABLE)
+  given = Path(data.root or os.environ.get(ROOT_VARIABLE, ''))
   made = tfds_builder('cityscapes', data.prepared, _CONFIG)
-  if not given and made.data_path.exists():
+  at_hand = all((given / archive).exists() for archive in _ARCHIVES)
+  if made.data_path.exists() and not at_hand:
     return made
   root = find_root(data, 'cityscapes', SOURCE, _ARCHIVES)
   stats = [(root / archive).stat() for archive in _ARCHIVES]

@@ -26,7 +26,7 @@ class Source:
   """Where a data set's files come from.
 
   Attributes:
-    homepage: where to get them.
+    homepage: where to get them; '' for a person's own.
     licence: what may be done with them.
     layout: what is expected in the folder --data.root, on one line.
   """

@@ -47,8 +47,8 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     return tfds.core.DatasetInfo(
         builder=self,
         description=self.__doc__,
-        homepage=self.dataset.source.homepage,
-        license=self.dataset.source.licence,
+        homepage=self.dataset.source.homepage or None,
+        license=self.dataset.source.licence or None,
         features=tfds.features.FeaturesDict({
             'image': tfds.features.Image(shape=(None, None, 3)),
             'label': tfds.features.Image(shape=(None, None, 1)),

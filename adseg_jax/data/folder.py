@@ -47,8 +47,8 @@ _SPLITS = ('train', 'validation', 'test')
 _COLOUR = re.compile(r'(.*?)[\s,:]+(\d+)[\s,]+(\d+)[\s,]+(\d+)')
 
 SOURCE = Source(
-    homepage='your own work',
-    licence='yours',
+    homepage='',
+    licence='',
     layout='images/, labels/ with PNGs of equal names, classes.txt with a '
     'class on each line, optionally with its colour (`road 128 64 128`); '
     'optionally train.txt, validation.txt and test.txt',

@@ -95,7 +95,7 @@ def read(dataset: Dataset, name: str, image, label) -> Reading:
     encoded, size, turned = _image(image())
   except BadFile as bad:
     faults.append(Fault(bad.kind, where, bad.detail))
-  except (OSError, SyntaxError, ValueError) as error:
+  except labels.BROKEN as error:
     faults.append(Fault(
         UNREADABLE_IMAGE, where, f'broken file, replace it: {error}'
     ))

@@ -12,6 +12,8 @@ from adseg_jax.data.dataset import VOID, colormap
 
 # Luma of red, green and blue: ITU-R BT.601, as in Pillow and TensorFlow.
 _LUMA = (0.299, 0.587, 0.114)
+# What Pillow raises for a file that is broken, or larger than is sane.
+BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 # Compression that changes values.
 _LOSSY = ('JPEG', 'MPO', 'WEBP')
 
@@ -173,7 +175,7 @@ def _open(file: Path | bytes) -> tuple[Image.Image, int]:
     picture = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
     raw = picture.tile[0][3] if picture.tile else ''
     picture.load()
-  except (OSError, SyntaxError, ValueError) as error:
+  except BROKEN as error:
     raise BadFile(
         UNREADABLE_LABEL, f'broken file, replace it: {error}'
     ) from error

@@ -122,10 +122,9 @@ def find_root(
     UserError: no root was given, or something is missing there.
   """
   given = data.root or os.environ.get(ROOT_VARIABLE, '')
-  advice = (
-      f'expected there: {source.layout}; get it from {source.homepage} '
-      f'(licence: {source.licence})'
-  )
+  advice = f'expected there: {source.layout}'
+  if source.homepage:
+    advice += f'; get it from {source.homepage} (licence: {source.licence})'
   if not given:
     raise UserError(
         f'data set {name} needs its original files: give their folder as '

@@ -86,7 +86,8 @@ def _faults(found: Findings) -> tuple[list, list]:
 
 def _about(found: Findings) -> list[str]:
   lines = [f'{found.dataset.name} in {found.place}']
-  if source := found.dataset.source:
+  source = found.dataset.source
+  if source and source.homepage:
     lines.append(f'from {source.homepage}; licence: {source.licence}')
   return lines
 

@@ -44,6 +44,8 @@ def train(experiment: config.Experiment, workdir: Path):
   method = make_method(experiment, len(dataset.classes))
   count = jax.local_device_count()
   config.validate(experiment, method.segmentor.stride, count)
+  if dataset.originals and not (workdir / SCORES).exists():
+    dataset.originals(experiment.data)  # missing files show here, too
   run.claim(workdir, experiment, dataset)
   if (workdir / SCORES).exists():
     return

@@ -44,3 +44,10 @@ def test_the_settings_choose_the_split_to_train_on(experiment, tmp_path):
   data = dataclasses.replace(experiment.data, train='nowhere')
   with pytest.raises(UserError, match="no split 'nowhere'"):
     train(dataclasses.replace(experiment, data=data), tmp_path / 'run')
+
+
+def test_missing_files_leave_the_workdir_free(experiment, tmp_path):
+  data = dataclasses.replace(experiment.data, root=str(tmp_path / 'nowhere'))
+  with pytest.raises(UserError, match='missing in'):
+    train(dataclasses.replace(experiment, data=data), tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()
