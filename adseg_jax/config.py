@@ -76,6 +76,11 @@ class Segmentor:
   paper does; False feeds a plain pyramid, which keeps absolute colour."""
   context: Literal['none', 'basic', 'large'] = 'none'
   """Dilated-8 only: the context module behind the front end."""
+  weights: str = ''
+  """VGG-16 weights to start from, for the networks built on it: a file
+  (.safetensors, .pth, .h5 or .npz), or hf:OWNER/NAME for a repository of the
+  Hugging Face hub. The class layer is taken where the class count agrees.
+  Empty: start from random weights."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -136,5 +136,5 @@ def test_an_unknown_layer_lists_the_layers(field, changes):
 
 
 def test_a_factor_is_positive():
-  with pytest.raises(UserError, match='new_layers_factor is 0.0: give more'):
+  with pytest.raises(UserError, match=r'new_layers_factor is 0\.0: give more'):
     steps(0, new_layers_factor=0.0)
