@@ -1,7 +1,6 @@
 """Build, restore, step, log, evaluate, save: the one long function."""
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import jax
@@ -21,7 +20,7 @@ from adseg_jax.training import parallel, run
 from adseg_jax.training.checkpoint import Checkpoints, has_begun
 from adseg_jax.training.clock import Clock
 from adseg_jax.training.method import make_method
-from adseg_jax.training.state import init_state
+from adseg_jax.training.state import initialize
 
 SCORES = 'scores.json'
 TEST_SCORES = 'scores_test.json'
@@ -48,9 +47,9 @@ def train(experiment: config.Experiment, workdir: Path):
   run.check(workdir, experiment)
   if (workdir / SCORES).exists():
     return
-  key = jax.random.key(experiment.seed)
-  begin = functools.partial(init_state, key, method, experiment.data.crop)
-  shapes, weights = jax.eval_shape(begin), experiment.segmentor.weights
+  begin = jax.random.key(experiment.seed), method, experiment.data.crop
+  shapes = initialize.eval_shape(*begin)
+  weights = experiment.segmentor.weights
   borrowed = None
   if weights and not has_begun(workdir):
     borrowed = pretrained.load(weights, method.segmentor, shapes.segmentor)
@@ -67,7 +66,7 @@ def train(experiment: config.Experiment, workdir: Path):
   test = dataset.test and load(dataset, dataset.test, experiment.data)
   run.claim(workdir, experiment, dataset)
   panels = panel_indices(len(validation), experiment.evaluation.panels)
-  state = begin()
+  state = initialize(*begin)
   if borrowed:
     state = state.replace(
         segmentor=pretrained.start(state.segmentor, borrowed)

@@ -1,7 +1,5 @@
 """The explicit state of a run, and its beginning."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -51,11 +49,6 @@ def _network(variables, update, name: str) -> Network:
   return Network(params, variables, direction(update).init(params))
 
 
-# It runs once: compiling it in full takes far longer than running it.
-@functools.partial(
-    jax.jit, static_argnums=(1, 2),
-    compiler_options={'xla_backend_optimization_level': 0},
-)
 def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   """The state before the first step.
 
@@ -87,3 +80,11 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
       _network(segmentor, optimizer.segmentor, 'segmentor'),
       _network(discriminator, optimizer.discriminator, 'discriminator'),
   )
+
+
+# init_state, compiled; it runs once, so that compiling it in full would take
+# far longer than running it.
+initialize = jax.jit(
+    init_state, static_argnums=(1, 2),
+    compiler_options={'xla_backend_optimization_level': 0},
+)

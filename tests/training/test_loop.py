@@ -24,7 +24,7 @@ from adseg_jax.training import loop, parallel, run
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
 from adseg_jax.training.method import make_method
-from adseg_jax.training.state import init_state
+from adseg_jax.training.state import initialize
 
 TIMES = {'seconds', 'images_per_second'}
 # Trains in a process of its own.
@@ -81,7 +81,7 @@ def scores(workdir):
 
 def final_state(experiment, workdir):
   method = make_method(experiment, 3)
-  state = init_state(jax.random.key(9), method, experiment.data.crop)
+  state = initialize(jax.random.key(9), method, experiment.data.crop)
   with Checkpoints(workdir, experiment) as checkpoints:
     return checkpoints.restore(state)[0]
 
