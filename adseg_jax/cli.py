@@ -77,7 +77,8 @@ def guard(command: Callable[[], None]):
   try:
     command()
   except UserError as error:
-    sys.exit(f'error: {error}')
+    # The part that quotes a library may have several lines.
+    sys.exit(f'error: {" ".join(str(error).split())}')
   except KeyboardInterrupt:
     sys.exit('stopped: the same command continues from the last checkpoint')
   sys.exit(0)

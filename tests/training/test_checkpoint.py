@@ -160,7 +160,7 @@ def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it(
 
 def test_what_a_kill_left_half_written_is_ignored(tmp_path, state):
   save(tmp_path, state, [None])
-  half = tmp_path / 'checkpoints' / '2.orbax-checkpoint-tmp'
+  half = tmp_path / 'checkpoints' / '5.orbax-checkpoint-tmp'
   (half / 'state').mkdir(parents=True)
   with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
     assert same(checkpoints.restore(state)[0], at(state, 1))

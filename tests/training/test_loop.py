@@ -134,10 +134,12 @@ def test_a_line_is_the_mean_over_its_steps(tiny, whole, tmp_path):
 
 @pytest.mark.parametrize('owner,name,call,start', [
     (Checkpoints, 'save', 1, 0), (Checkpoints, 'save', 2, 2),
-    (Writer, 'write', 5, 4), (Checkpoints, 'save', 4, 4),
-    (loop, 'write_panels', 1, 6), (run, 'write_json', 2, 6),
-], ids=['nothing saved', 'evaluated but not saved', 'between checkpoints',
-        'all steps done', 'all saved', 'all but the scores'])
+    (Checkpoints, 'save', 3, 3), (Writer, 'write', 5, 4),
+    (Checkpoints, 'save', 4, 4), (loop, 'write_panels', 1, 6),
+    (run, 'write_json', 2, 6),
+], ids=['nothing saved', 'evaluated but not saved', 'after an evaluation',
+        'between checkpoints', 'all steps done', 'all saved',
+        'all but the scores'])
 def test_stopped_and_continued_ends_in_the_same_bits(
     tiny, whole, tmp_path, monkeypatch, owner, name, call, start
 ):
@@ -172,7 +174,7 @@ def test_killed_and_continued_ends_in_the_same_bits(tiny, tmp_path):
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
       env=os.environ | {
           'JAX_NUM_CPU_DEVICES': '8',
-          'PYTHONPATH': str(Path(__file__).parent),
+          'PYTHONPATH': str(Path(__file__).parents[1]),
       },
   )
   metrics, wanted = killed / 'metrics.jsonl', random.randint(1, 15)
@@ -194,6 +196,27 @@ def test_another_seed_is_another_run(tiny, whole, tmp_path):
   train(dataclasses.replace(on_toy(tiny), seed=1), tmp_path)
   for one, other in zip(lines(whole), lines(tmp_path), strict=True):
     assert one['pixel_accuracy'] != other['pixel_accuracy']
+
+
+def test_the_seed_reaches_the_key_and_the_stream(tiny, tmp_path, monkeypatch):
+  from adseg_jax.data import pipeline
+
+  seen = {}
+
+  def start(key, *_):
+    seen['key'] = key
+    return init_state(key, *_)
+
+  def stop(*_, **options):
+    seen.update(options)
+    raise Stop
+
+  monkeypatch.setattr(loop, 'init_state', start)
+  monkeypatch.setattr(pipeline, 'train_batches', stop)
+  with pytest.raises(Stop):
+    train(dataclasses.replace(on_toy(tiny), seed=5), tmp_path)
+  assert same(seen['key'], jax.random.key(5))
+  assert (seen['seed'], seen['start'], seen['steps']) == (5, 0, 6)
 
 
 def test_the_scores_are_those_of_the_last_state(tiny, whole):
