@@ -130,11 +130,13 @@ def _run(experiment: Experiment, description: str):
 
   if arguments.smoke:
     arguments = shrunk(arguments)
-  workdirs = [arguments.workdir]
-  train(arguments.experiment, arguments.workdir)
+  arms = {arguments.workdir: arguments.experiment}
   if arguments.control and arguments.experiment.adversary.weight:
-    workdirs.append(arguments.workdir / 'control')
-    train(control_of(arguments.experiment), workdirs[-1])
+    arms[arguments.workdir / 'control'] = control_of(arguments.experiment)
+  for workdir, arm in arms.items():
+    print(f'{arm.name} (λ = {arm.adversary.weight:g}) in {workdir}')
+    train(arm, workdir)
+  workdirs = list(arms)
   page = write_report(workdirs, arguments.workdir / 'report.html')
   Console().print(table(workdirs))
   print(f'Report: {page}')

@@ -205,7 +205,7 @@ def test_the_seed_reaches_the_key_and_the_stream(tiny, tmp_path, monkeypatch):
 
   def start(key, *_):
     seen['key'] = key
-    return init_state(key, *_)
+    return initialize(key, *_)
 
   def stop(*_, **options):
     seen.update(options)
@@ -293,10 +293,10 @@ def test_earth_writes_everything_that_a_run_has(
     image, label, caption = overview()
     return image[900:1200, 2700:3100], label[900:1200, 2700:3100], caption
 
-  earth = datasets.find('earth')
+  earth = datasets.find(tiny.data)
   overview = earth.overview
   small = dataclasses.replace(earth, overview=part)
-  monkeypatch.setattr(datasets, 'find', lambda name: small)
+  monkeypatch.setattr(datasets, 'find', lambda data: small)
   train(tiny, tmp_path)
   assert {path.name for path in tmp_path.iterdir()} == {
       'checkpoints', 'experiment.json', 'metrics.jsonl', 'overview', 'panels',
