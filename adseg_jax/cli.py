@@ -134,7 +134,6 @@ def _run(experiment: Experiment, description: str):
   if arguments.control and arguments.experiment.adversary.weight:
     arms[arguments.workdir / 'control'] = control_of(arguments.experiment)
   for workdir, arm in arms.items():
-    print(f'{arm.name} (λ = {arm.adversary.weight:g}) in {workdir}')
     train(arm, workdir)
   workdirs = list(arms)
   page = write_report(workdirs, arguments.workdir / 'report.html')

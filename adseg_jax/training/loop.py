@@ -98,6 +98,8 @@ def train(experiment: config.Experiment, workdir: Path):
     start = int(state.step)
     clock = Clock(experiment.data.batch, seconds)
     with Writer(workdir, steps, start) as writer:
+      weight = experiment.adversary.weight
+      writer.message(f'{experiment.name} (λ = {weight:g}) in {workdir}')
       if borrowed:
         new = ', '.join(borrowed.new) or 'none'
         writer.message(f'Weights of {weights}; new layers: {new}')

@@ -140,7 +140,7 @@ def test_empty_split_is_refused(tmp_path):
 
 
 def test_split_prepared_without_examples_is_refused(tmp_path, monkeypatch):
-  monkeypatch.setattr(examples, '_read', lambda builder, split: iter(()))
+  monkeypatch.setattr(examples, '_read', lambda *_: iter(()))
   message = refusal(tiny([('a', IMAGE, LABEL)]), tmp_path)
   assert "'train'" in message and 'tiny is empty' in message
 

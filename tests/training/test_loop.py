@@ -203,15 +203,20 @@ def test_the_seed_reaches_the_key_and_the_stream(tiny, tmp_path, monkeypatch):
 
   seen = {}
 
-  def start(key, *_):
-    seen['key'] = key
-    return initialize(key, *_)
+  class Start:
+    """What the loop starts from: the compiled function of the state."""
+
+    eval_shape = initialize.eval_shape
+
+    def __call__(self, key, *others):
+      seen['key'] = key
+      return initialize(key, *others)
 
   def stop(*_, **options):
     seen.update(options)
     raise Stop
 
-  monkeypatch.setattr(loop, 'init_state', start)
+  monkeypatch.setattr(loop, 'initialize', Start())
   monkeypatch.setattr(pipeline, 'train_batches', stop)
   with pytest.raises(Stop):
     train(dataclasses.replace(on_toy(tiny), seed=5), tmp_path)
