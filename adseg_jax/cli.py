@@ -26,6 +26,8 @@ class Arguments:
   """Folder of the run; the same command in the same folder continues it."""
   control: bool = False
   """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
+  smoke: bool = False
+  """Shrink all to less than a minute, in WORKDIR/smoke: does it run?"""
 
 
 def parse(kind: type, default, description: str, argv: list[str] | None = None):
@@ -82,6 +84,28 @@ def guard(command: Callable[[], None]):
   sys.exit(0)
 
 
+def main():
+  """The console script `adseg`."""
+  guard(lambda: _main(sys.argv[1:]))
+
+
+def _main(argv: list[str]):
+  # TensorFlow logs to stderr from C++ unless told before it is imported.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  from adseg_jax.commands import COMMANDS
+
+  for name, (kind, command) in COMMANDS.items():
+    words = name.split()
+    if argv[:len(words)] == words:
+      command(parse(kind, kind(), kind.__doc__, argv[len(words):]))
+      return
+  known = ', '.join(f'adseg {name}' for name in COMMANDS)
+  if not {'-h', '--help'} & set(argv):
+    raise UserError(f'give a command: {known}; each explains itself: --help')
+  print(f'Commands: {known}. Each explains itself: --help')
+
+
 def run(experiment: Experiment, description: str):
   """The main function of an experiment script.
 
@@ -101,13 +125,17 @@ def _run(experiment: Experiment, description: str):
   from rich.console import Console
 
   from adseg_jax.reporting.report import table, write_report
+  from adseg_jax.smoke import shrunk
   from adseg_jax.training.loop import train
 
-  workdirs = [arguments.workdir]
-  train(arguments.experiment, arguments.workdir)
+  if arguments.smoke:
+    arguments = shrunk(arguments)
+  arms = {arguments.workdir: arguments.experiment}
   if arguments.control and arguments.experiment.adversary.weight:
-    workdirs.append(arguments.workdir / 'control')
-    train(control_of(arguments.experiment), workdirs[-1])
+    arms[arguments.workdir / 'control'] = control_of(arguments.experiment)
+  for workdir, arm in arms.items():
+    train(arm, workdir)
+  workdirs = list(arms)
   page = write_report(workdirs, arguments.workdir / 'report.html')
   Console().print(table(workdirs))
   print(f'Report: {page}')

@@ -11,7 +11,9 @@ from typing import Literal, get_args
 
 from adseg_jax.errors import UserError
 
-SegmentorName = Literal['multiscale', 'fcn32s']
+SegmentorName = Literal[
+    'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8'
+]
 DiscriminatorName = Literal[
     'two_branch',
     'large_fov',
@@ -33,6 +35,18 @@ class Data:
   root: str = ''
   """Folder of the original files, for data sets that need one; empty: the
   environment variable ADSEG_DATA."""
+  train: str = ''
+  """Split to train on; empty: the data set's own choice."""
+  size: tuple[int, int] = (0, 0)
+  """Height and width that every image and label is resized to, for training
+  and for evaluation; 0 0: as they are."""
+  limit: int = 0
+  """Images of each split, evenly spread over it; 0: all."""
+  fold: int = 0
+  """stanford_background only: the fifth that validates, 0 to 4."""
+  held_out: float = 0.2
+  """folder only, where no file lists the splits: share of the images that
+  validates."""
   prepared: str = ''
   """Folder where TFDS keeps prepared data sets; empty: TFDS's own default,
   the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
@@ -60,6 +74,13 @@ class Segmentor:
   local_normalization: bool = True
   """Multi-scale only: feed a locally normalised Laplacian pyramid, as the
   paper does; False feeds a plain pyramid, which keeps absolute colour."""
+  context: Literal['none', 'basic', 'large'] = 'none'
+  """Dilated-8 only: the context module behind the front end."""
+  weights: str = ''
+  """VGG-16 weights to start from, for the networks built on it: a file
+  (.safetensors, .pth, .h5 or .npz), or hf:OWNER/NAME for a repository of the
+  Hugging Face hub. The class layer is taken where the class count agrees.
+  Empty: start from random weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +135,15 @@ class Update:
   update); biases and scales are left out."""
   clip: float = 0.0
   """Largest global norm of the gradient; 0: no limit."""
+  frozen: tuple[str, ...] = ()
+  """Layers that never change, by the beginnings of their names, such as
+  vgg/conv1 vgg/conv2; an unknown one lists the layers."""
+  new_layers: tuple[str, ...] = ('score',)
+  """Layers that new_layers_factor applies to, by the beginnings of their
+  names: by default the class layers of the networks on VGG-16."""
+  new_layers_factor: float = 1.0
+  """Factor on the learning rate of new_layers; 10 is usual for a class layer
+  above pretrained weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,12 +257,17 @@ def validate(experiment: Experiment, stride: int, devices: int):
   low, high = data.scale
   _check(0 < low <= high, 'data.scale', f'{low} {high}', '0 < low <= high')
   _check(0 <= data.jitter < 1, 'data.jitter', data.jitter, '0 <= jitter < 1')
+  _check(
+      all(side > 0 for side in data.size) or data.size == (0, 0), 'data.size',
+      ' '.join(map(str, data.size)), 'a height and a width, or 0 0',
+  )
   _check(0 < adversary.tau <= 1, 'adversary.tau', adversary.tau, '0 < tau <= 1')
   _check(
       adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more'
   )
   for field, least in (
-      ('optimizer.steps', 1), ('evaluation.every', 1), ('evaluation.panels', 0),
+      ('data.limit', 0), ('optimizer.steps', 1),
+      ('evaluation.every', 1), ('evaluation.panels', 0),
       ('logging.every', 1), ('logging.checkpoint_every', 1),
       ('adversary.start', 0), ('adversary.alternate_every', 0),
   ):

@@ -225,7 +225,8 @@ def test_help_shows_every_field_and_its_text(capsys):
 def another(name, value):
   """A value that the field may have and its default has not, as words."""
   choices = {
-      'segmentor.name': 'fcn32s', 'adversary.discriminator': 'patch',
+      'segmentor.name': 'fcn32s', 'segmentor.context': 'large',
+      'adversary.discriminator': 'patch',
       'adversary.encoding': 'scaling', 'adversary.objective': 'hinge',
       'adversary.reduction': 'sum', 'optimizer.segmentor.name': 'adamw',
       'optimizer.segmentor.schedule': 'cosine',
@@ -234,6 +235,8 @@ def another(name, value):
   }
   if name in choices:
     return [choices[name]], choices[name]
+  if value == ():
+    return ['one', 'two'], ('one', 'two')
   if isinstance(value, tuple):
     changed = tuple(2 * side for side in value)
     return [str(side) for side in changed], changed

@@ -2,15 +2,38 @@
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from adseg_jax import config
 from adseg_jax.errors import UserError
 
 VOID = 255
 
-# Name on the command line -> module that holds its `DATASET`. A module is
-# imported when its data set is asked for: TensorFlow is slow to import.
-MODULES = {'earth': 'adseg_jax.data.earth'}
+# Name on the command line -> module that holds its `DATASET`, or, where the
+# classes are in the files, a function `dataset`. A module is imported when its
+# data set is asked for: TensorFlow is slow to import.
+MODULES = {
+    name: f'adseg_jax.data.{name}'
+    for name in (
+        'earth', 'camvid', 'stanford_background', 'voc2012', 'cityscapes',
+        'oxford_iiit_pet', 'folder',
+    )
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """Where a data set's files come from.
+
+  Attributes:
+    homepage: where to get them; '' for a person's own.
+    licence: what may be done with them.
+    layout: what is expected in the folder --data.root, on one line.
+  """
+
+  homepage: str
+  licence: str
+  layout: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +48,18 @@ class Dataset:
       (uint8 [H,W,3], a JPEG or PNG file), 'label' (uint8 [H,W,1], an 8-bit
       grey PNG file of class ids, 255 is void) and 'name' (text). It raises
       UserError where files are missing. `data.prepared` is its data_dir.
-    train: split to train on.
+    train: split to train on, unless config.Data names another.
     validation: split to evaluate during training.
+    test: split to evaluate once, at the end; '' where there is none.
     overview: one large image of the whole data set, where there is one: a
       function that returns (image uint8 [H,W,3], label uint8 [H,W], caption).
+    source: where the files come from; None where they come with a package.
+    originals: config.Data -> Originals, where this package reads the original
+      files itself. It raises UserError where they are missing.
+    counts: images of each split of the whole data set, where that is known.
+    features: the builder's names for name, image and label.
+    ids: class id of each of the 256 values of the builder's labels; None
+      where they are class ids.
   """
 
   name: str
@@ -37,17 +68,54 @@ class Dataset:
   builder: Callable
   train: str = 'train'
   validation: str = 'validation'
+  test: str = ''
   overview: Callable | None = None
+  source: Source | None = None
+  originals: Callable | None = None
+  counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  features: tuple[str, str, str] = ('name', 'image', 'label')
+  ids: tuple[int, ...] | None = None
 
 
-def find(name: str) -> Dataset:
-  """The data set of that name.
+def find(data: config.Data) -> Dataset:
+  """The data set that the settings name.
 
   Raises:
-    UserError: no data set has that name.
+    UserError: no data set has that name, or its classes can't be read.
   """
-  if name not in MODULES:
+  if data.name not in MODULES:
     raise UserError(
-        f'--data.name {name}: no such data set; known: {", ".join(MODULES)}'
+        f'--data.name {data.name}: no such data set; known: '
+        f'{", ".join(MODULES)}'
     )
-  return importlib.import_module(MODULES[name]).DATASET
+  module = importlib.import_module(MODULES[data.name])
+  return module.dataset(data) if data.name == 'folder' else module.DATASET
+
+
+def limited(rows, limit: int):
+  """At most `limit` of the rows, evenly spread; 0: all of them."""
+  if not limit or limit >= len(rows):
+    return rows
+  return [rows[place * len(rows) // limit] for place in range(limit)]
+
+
+def shorten(names, shown: int = 5) -> str:
+  """The first names, and how many more there are."""
+  names = list(map(str, names))
+  rest = len(names) - shown
+  return ', '.join(names[:shown]) + (f' and {rest} more' if rest > 0 else '')
+
+
+def colormap(count: int) -> tuple[tuple[int, int, int], ...]:
+  """The first colours of PASCAL VOC's palette: black, maroon, green, ...
+
+  Bit 3k of the index is bit 7-k of red, the next two are green's and blue's
+  (VOCcolormap of the VOC development kit).
+  """
+  return tuple(
+      tuple(
+          sum((index >> 3 * k + part & 1) << 7 - k for k in range(3))
+          for part in range(3)
+      )
+      for index in range(count)
+  )

@@ -16,6 +16,12 @@ from adseg_jax.errors import UserError
 
 NEWEST = 3
 MEASURE = 'mean_iou'
+FOLDER = 'checkpoints'
+
+
+def has_begun(workdir: Path) -> bool:
+  """Whether there is a checkpoint to continue from."""
+  return any(path.name.isdigit() for path in (workdir / FOLDER).glob('*'))
 
 
 def _measure(scores: dict) -> float:
@@ -48,7 +54,7 @@ class Checkpoints:
       UserError: the folder can't be used, or a score in it can't be read.
     """
     logging.getLogger('absl').setLevel(logging.ERROR)
-    self.directory = (workdir / 'checkpoints').absolute()
+    self.directory = (workdir / FOLDER).absolute()
     self.experiment = dataclasses.asdict(experiment)
     best = checkpoint_managers.BestN(
         get_metric_fn=_measure, n=1, keep_checkpoints_without_metrics=False

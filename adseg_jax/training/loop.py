@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from adseg_jax import config
+from adseg_jax import config, pretrained
 from adseg_jax.data import dataset as datasets
 from adseg_jax.evaluation.evaluate import decode, evaluate
 from adseg_jax.evaluation.gallery import (
@@ -17,19 +17,21 @@ from adseg_jax.evaluation.gallery import (
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.reporting.writer import Writer
 from adseg_jax.training import parallel, run
-from adseg_jax.training.checkpoint import Checkpoints
+from adseg_jax.training.checkpoint import Checkpoints, has_begun
 from adseg_jax.training.clock import Clock
 from adseg_jax.training.method import make_method
-from adseg_jax.training.state import init_state
+from adseg_jax.training.state import initialize
 
 SCORES = 'scores.json'
+TEST_SCORES = 'scores_test.json'
 
 
 def train(experiment: config.Experiment, workdir: Path):
   """Trains to the end, from the newest checkpoint of the workdir if any.
 
   Writes experiment.json, metrics.jsonl, checkpoints, TensorBoard files,
-  pictures and, last, scores.json. A finished run is left as it is.
+  pictures, scores_test.json where the data set has a test split and, last,
+  scores.json. A finished run is left as it is.
 
   Args:
     experiment: what to train.
@@ -38,35 +40,52 @@ def train(experiment: config.Experiment, workdir: Path):
   Raises:
     UserError: settings, data, checkpoint or workdir can't be used.
   """
-  dataset = datasets.find(experiment.data.name)
+  dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   count = jax.local_device_count()
   config.validate(experiment, method.segmentor.stride, count)
   run.check(workdir, experiment)
   if (workdir / SCORES).exists():
     return
+  begin = jax.random.key(experiment.seed), method, experiment.data.crop
+  shapes = initialize.eval_shape(*begin)
+  weights = experiment.segmentor.weights
+  borrowed = None
+  if weights and not has_begun(workdir):
+    borrowed = pretrained.load(weights, method.segmentor, shapes.segmentor)
 
   # TensorFlow takes seconds to import: not before the settings are checked.
   from adseg_jax.data.examples import load
   from adseg_jax.data.pipeline import train_batches
 
-  training = load(dataset, dataset.train, experiment.data)
+  training = load(
+      dataset, experiment.data.train or dataset.train, experiment.data
+  )
   validation = load(dataset, dataset.validation, experiment.data)
+  # At the start, so that what is wrong with it is not found at the end.
+  test = dataset.test and load(dataset, dataset.test, experiment.data)
   run.claim(workdir, experiment, dataset)
   panels = panel_indices(len(validation), experiment.evaluation.panels)
-  key = jax.random.key(experiment.seed)
-  state = parallel.place(init_state(key, method, experiment.data.crop))
+  state = initialize(*begin)
+  if borrowed:
+    state = state.replace(
+        segmentor=pretrained.start(state.segmentor, borrowed)
+    )
+  state = parallel.place(state)
   train_step = parallel.make_train_step(method)
   eval_step = parallel.make_eval_step(method)
 
   def predict(images):
     return parallel.gather(eval_step(state, parallel.shard(images, count)))
 
-  def evaluated(step):
-    confusion, kept = evaluate(
-        predict, validation, len(dataset.classes), experiment.evaluation.batch,
-        panels,
+  def confusion_of(examples, keep=()):
+    return evaluate(
+        predict, examples, len(dataset.classes), experiment.evaluation.batch,
+        keep,
     )
+
+  def evaluated(step):
+    confusion, kept = confusion_of(validation, panels)
     result = scores(confusion)
     if step > start:  # else a run that was stopped here has written them
       writer.write(step, 'validation', means(result))
@@ -79,6 +98,12 @@ def train(experiment: config.Experiment, workdir: Path):
     start = int(state.step)
     clock = Clock(experiment.data.batch, seconds)
     with Writer(workdir, steps, start) as writer:
+      weight = experiment.adversary.weight
+      writer.message(f'{experiment.name} (λ = {weight:g}) in {workdir}')
+      if borrowed:
+        new = ', '.join(borrowed.new) or 'none'
+        writer.message(f'Weights of {weights}; new layers: {new}')
+      del borrowed
       pending = []
       batches = train_batches(
           training, experiment.data, seed=experiment.seed, start=start,
@@ -109,9 +134,16 @@ def train(experiment: config.Experiment, workdir: Path):
       if dataset.overview:
         writer.message('Predicting the overview ...')
         write_overview(workdir / 'overview', dataset, predict, count)
-  run.write_json(workdir / SCORES, {
-      'step': steps, 'split': dataset.validation, 'images': len(validation),
-      'seconds': clock.seconds,
+      about = {'step': steps, 'seconds': clock.seconds}
+      if test:
+        found = confusion_of(test)[0]
+        writer.message(_sentence(dataset.test, scores(found)))
+        run.write_json(workdir / TEST_SCORES, about | {
+            'split': dataset.test, 'images': len(test),
+            **_table(scores(found), found, dataset.classes),
+        })
+  run.write_json(workdir / SCORES, about | {
+      'split': dataset.validation, 'images': len(validation),
       **_table(result, confusion, dataset.classes),
   })
 
@@ -132,6 +164,14 @@ def means(result: Scores) -> dict[str, float]:
       for field in dataclasses.fields(result)
       if isinstance(value := getattr(result, field.name), float)
   }
+
+
+def _sentence(split: str, result: Scores) -> str:
+  numbers = ', '.join(
+      f'{name.replace("_", " ")} {value:.4f}'
+      for name, value in means(result).items()
+  )
+  return f'{split}: {numbers}'
 
 
 def _pictures(examples, kept):

@@ -1,14 +1,12 @@
 """The explicit state of a run, and its beginning."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 
 from adseg_jax.training.method import Method
-from adseg_jax.training.optimizers import direction
+from adseg_jax.training.optimizers import check_layers, direction
 
 
 @struct.dataclass
@@ -44,17 +42,13 @@ class TrainState:
   discriminator: Network
 
 
-def _network(variables, update) -> Network:
+def _network(variables, update, name: str) -> Network:
   variables = dict(variables)
   params = variables.pop('params')
+  check_layers(update, params, name)
   return Network(params, variables, direction(update).init(params))
 
 
-# It runs once: compiling it in full takes far longer than running it.
-@functools.partial(
-    jax.jit, static_argnums=(1, 2),
-    compiler_options={'xla_backend_optimization_level': 0},
-)
 def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   """The state before the first step.
 
@@ -65,6 +59,9 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
 
   Returns:
     TrainState; the two networks start from keys of their own.
+
+  Raises:
+    UserError: an optimiser names a layer that its network has not.
   """
   segmentor_key, discriminator_key = jax.random.split(key)
   images = jnp.zeros((1, *image_size, 3))
@@ -80,6 +77,14 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   optimizer = method.optimizer
   return TrainState(
       jnp.zeros((), jnp.int32), key,
-      _network(segmentor, optimizer.segmentor),
-      _network(discriminator, optimizer.discriminator),
+      _network(segmentor, optimizer.segmentor, 'segmentor'),
+      _network(discriminator, optimizer.discriminator, 'discriminator'),
   )
+
+
+# init_state, compiled; it runs once, so that compiling it in full would take
+# far longer than running it.
+initialize = jax.jit(
+    init_state, static_argnums=(1, 2),
+    compiler_options={'xla_backend_optimization_level': 0},
+)

@@ -31,7 +31,7 @@ def decoded(encoded):
 
 
 def test_find_knows_earth():
-  assert find('earth') is earth.DATASET
+  assert find(Data(name='earth')) is earth.DATASET
 
 
 def test_world_covers_the_earth_in_six_classes(world):

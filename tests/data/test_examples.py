@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def test_empty_split_is_refused(tmp_path):
 
 
 def test_split_prepared_without_examples_is_refused(tmp_path, monkeypatch):
-  monkeypatch.setattr(examples, '_read', lambda builder, split: iter(()))
+  monkeypatch.setattr(examples, '_read', lambda *_: iter(()))
   message = refusal(tiny([('a', IMAGE, LABEL)]), tmp_path)
   assert "'train'" in message and 'tiny is empty' in message
 
@@ -175,3 +176,31 @@ def test_config_and_data_set_names_do_not_import_tensorflow():
       'sys.exit("tensorflow" in sys.modules)'
   )
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_part_of_a_split_is_a_split(tmp_path):
+  rows = [(f'n{i}', IMAGE, LABEL) for i in range(10)]
+  data = Data(prepared=str(tmp_path))
+  parts = [
+      examples.load(tiny(rows), part, data).names
+      for part in ('train[:80%]', 'train[80%:]')
+  ]
+  assert [len(part) for part in parts] == [8, 2]
+  assert sorted(sum(parts, ())) == [name for name, *_ in rows]
+
+
+def test_limit_spreads_over_the_split(tmp_path):
+  rows = [(f'n{i}', IMAGE, LABEL) for i in range(10)]
+  data = Data(prepared=str(tmp_path), limit=2)
+  assert examples.load(tiny(rows), 'train', data).names == ('n0', 'n5')
+
+
+def test_values_become_class_ids(tmp_path):
+  label = png([[0, 1, 2, 3, 7, 255]])
+  rows = [('a', png(np.zeros((1, 6, 3))), label)]
+  table = [255] * 256
+  table[1], table[3], table[7] = 2, 0, 1
+  dataset = dataclasses.replace(tiny(rows), ids=tuple(table))
+  found = examples.load(dataset, 'train', Data(prepared=str(tmp_path)))
+  ids = np.asarray(Image.open(io.BytesIO(found.labels[0])))
+  assert ids.tolist() == [[255, 2, 255, 0, 1, 255]]

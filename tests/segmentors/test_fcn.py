@@ -12,7 +12,7 @@ from adseg_jax.segmentors import FCN32s
 BLOCKS = (2, 2, 3, 3, 3)
 
 
-def plain(params, images):
+def plain(variables, images):
   """Convolution, bias, ReLU, then the pool, in the order that papers draw."""
   def layer(x, parameters, activation=jax.nn.relu):
     x = jax.lax.conv_general_dilated(
@@ -21,7 +21,8 @@ def plain(params, images):
     )
     return activation(x + parameters['bias'].reshape(1, 1, 1, -1))
 
-  mean = np.float32([0.485, 0.456, 0.406]).reshape(1, 1, 1, 3)
+  params = variables['params']
+  mean = variables['constants']['vgg']['mean'].reshape(1, 1, 1, 3)
   deviation = np.float32([0.229, 0.224, 0.225]).reshape(1, 1, 1, 3)
   x = (images - mean) / deviation
   for block, layers in enumerate(BLOCKS, 1):
@@ -50,7 +51,7 @@ def predict():
 
 def test_it_equals_the_plain_form(rng):
   images = jnp.asarray(rng.random((2, 64, 64, 3)), jnp.float32)
-  theirs = jax.jit(plain)(small()[1]['params'], images)
+  theirs = jax.jit(plain)(small()[1], images)
   ours = predict()(images)
   assert ours.shape == theirs.shape == (2, 8, 8, 3)
   np.testing.assert_allclose(

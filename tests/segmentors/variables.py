@@ -25,4 +25,4 @@ def filled(module, size=(64, 64)):
 
 
 def count(module):
-  return sum(leaf.size for leaf in jax.tree.leaves(shapes(module)))
+  return sum(leaf.size for leaf in jax.tree.leaves(shapes(module)['params']))

@@ -9,7 +9,7 @@ from adseg_jax.config import Adversary, Optimizer, Update
 from adseg_jax.discriminators import FieldOfView
 from adseg_jax.layers import Conv
 from adseg_jax.training.method import Method
-from adseg_jax.training.state import init_state
+from adseg_jax.training.state import initialize
 
 CLASSES = 3
 SIDE = 16
@@ -49,7 +49,7 @@ def make_method(
 
 
 def make_state(method, seed=0):
-  return init_state(jax.random.key(seed), method, (SIDE, SIDE))
+  return initialize(jax.random.key(seed), method, (SIDE, SIDE))
 
 
 def make_batch(seed=0, count=2, void=0.2):

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -374,3 +375,24 @@ def test_model_state_is_updated_even_while_idle_never():
   np.testing.assert_allclose(
       means, [0, 0.5 * average, 0.5 * average], rtol=1e-5
   )
+
+
+@pytest.mark.parametrize('start,alternate_every', [(0, 2), (3, 1)])
+def test_the_control_learns_when_the_segmentor_of_its_arm_learns(
+    start, alternate_every
+):
+  """On the same schedule: otherwise the control has twice the updates."""
+  schedule = {'start': start, 'alternate_every': alternate_every}
+  changed = []
+  for weight in (0.1, 0.0):
+    states, _ = run(make_method(weight=weight, **schedule), 8)
+    changed.append([
+        (not same(a.segmentor, b.segmentor),
+         not same(a.discriminator, b.discriminator))
+        for a, b in itertools.pairwise(states)
+    ])
+  arm, control = changed
+  assert [learnt for learnt, _ in control] == [learnt for learnt, _ in arm]
+  assert 0 < sum(learnt for learnt, _ in arm) < 8
+  assert any(learnt for _, learnt in arm)
+  assert not any(learnt for _, learnt in control)

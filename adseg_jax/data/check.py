@@ -1,0 +1,133 @@
+"""Looks at every example of a data set, for what training refuses."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from adseg_jax import config
+from adseg_jax.data.dataset import Dataset, shorten
+from adseg_jax.data.inspection import Inspection, Tally, read, readings
+from adseg_jax.data.labels import read_png
+from adseg_jax.data.originals import Fault
+
+# Examples that are kept to be shown: of each split, and with a fault.
+SHOWN = 6
+SHOWN_FAULTY = 12
+
+
+class Sample(NamedTuple):
+  """An example to show: encoded image, ids [H,W], and what is wrong."""
+
+  split: str
+  name: str
+  image: bytes
+  ids: np.ndarray
+  faults: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+  """What a check found.
+
+  Attributes:
+    dataset: what was checked.
+    place: where its files are.
+    tallies: what each split holds.
+    faults: what training refuses.
+    warnings: what training accepts, but a person should know.
+    samples: examples to show.
+  """
+
+  dataset: Dataset
+  place: str
+  tallies: dict[str, Tally]
+  faults: tuple[Fault, ...]
+  warnings: tuple[str, ...]
+  samples: tuple[Sample, ...]
+
+
+def check(dataset: Dataset, data: config.Data) -> Findings:
+  """Reads all that a data set holds.
+
+  Original files are read where they lie; of other data sets the prepared
+  copy is read, after it was prepared if needed.
+
+  Raises:
+    UserError: there is nothing to read.
+  """
+  inspection = Inspection(dataset)
+  place, listed, splits = _splits(dataset, data)
+  samples, faulty = [], 0
+  for split, (count, stream) in splits.items():
+    inspection.begin(split)
+    step = max(1, count // SHOWN)
+    for position, reading in enumerate(stream()):
+      wrong = inspection.add(split, reading)
+      faulty += bool(wrong)
+      shown = position % step == 0 and position < SHOWN * step
+      if reading.image and reading.label is not None and (
+          faulty <= SHOWN_FAULTY if wrong else shown
+      ):
+        samples.append(Sample(
+            split, reading.name, reading.image,
+            reading.label.ids.clip(0, 255).astype(np.uint8),
+            tuple(fault.detail for fault in wrong),
+        ))
+  inspection.end()
+  return Findings(
+      dataset, place, inspection.tallies, (*listed, *inspection.faults),
+      tuple(_warnings(dataset, inspection)), tuple(samples),
+  )
+
+
+def _splits(dataset, data):
+  """Where the files are, what is wrong with their list, and the splits.
+
+  A split is its number of examples and a function that yields readings.
+  """
+  if dataset.originals is not None:
+    originals = dataset.originals(data).limited(data.limit)
+    return str(originals.root), originals.wrong(), {
+        split: (
+            len(records),
+            functools.partial(readings, dataset, originals, split),
+        )
+        for split, records in originals.splits.items()
+    }
+  from adseg_jax.data.examples import stored  # imports TensorFlow
+
+  splits = {}
+  for split in (dataset.train, dataset.validation, dataset.test):
+    if split:
+      rows = stored(dataset, split, data)
+      splits[split] = len(rows), functools.partial(_encoded, dataset, rows)
+  return str(dataset.builder(data).data_dir), (), splits
+
+
+def _encoded(dataset, rows):
+  """Yields a Reading for each example of a prepared data set."""
+  for name, image, label in sorted(rows):
+    yield read(
+        dataset, name, functools.partial(bytes, image),
+        functools.partial(read_png, bytes(label)),
+    )
+
+
+def _warnings(dataset, inspection):
+  for split, tally in inspection.tallies.items():
+    whole = dataset.counts.get(split, tally.images)
+    if tally.images != whole:
+      yield f'{split} has {tally.images:,} images; the whole data set {whole:,}'
+    absent = [
+        name for name, pixels in zip(dataset.classes, tally.pixels, strict=True)
+        if not pixels
+    ]
+    if absent:
+      yield f'no pixel of {split} is: {shorten(absent)}'
+  if inspection.turned:
+    yield (
+        'an EXIF tag turns these images, which training ignores: '
+        f'{shorten(inspection.turned)}'
+    )

@@ -1,0 +1,200 @@
+"""What training refuses: one example after the other, then all together."""
+
+import concurrent.futures
+import dataclasses
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from adseg_jax.data import labels
+from adseg_jax.data.dataset import VOID, Dataset
+from adseg_jax.data.labels import BadFile, Label, strange_ids
+from adseg_jax.data.originals import Fault, Originals
+
+UNREADABLE_IMAGE = 'images that cannot be read'
+SIZES = 'sizes that differ'
+PALETTES = 'palettes that differ'
+BLACK_AND_WHITE = 'labels in black and white'
+
+# Stored as they are: TensorFlow decodes them as Pillow does. MPO is a JPEG
+# with a second picture behind it.
+_KEPT_FORMATS = ('JPEG', 'MPO', 'PNG')
+_MODES = ('1', 'L', 'LA', 'P', 'RGB', 'RGBA')
+_ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+_CHUNK = 64  # examples in flight: a whole split might not fit into memory
+
+
+class Reading(NamedTuple):
+  """An image and its label as read.
+
+  Attributes:
+    name: of the example.
+    image: encoded JPEG or PNG file; empty where it can't be read.
+    size: (width, height) of the image; None where it can't be read.
+    label: the label; None where it can't be read.
+    faults: what is wrong with the two.
+    turned: whether an EXIF tag turns the image, which training ignores.
+  """
+
+  name: str
+  image: bytes
+  size: tuple[int, int] | None
+  label: Label | None
+  faults: tuple[Fault, ...]
+  turned: bool = False
+
+
+@dataclasses.dataclass
+class Tally:
+  """What a split holds.
+
+  Attributes:
+    images: how many.
+    sizes: how many of each (width, height).
+    pixels: pixels of each class, int64 [C].
+    void: pixels of void.
+  """
+
+  images: int
+  sizes: Counter
+  pixels: np.ndarray
+  void: int = 0
+
+
+def readings(dataset: Dataset, originals: Originals, split: str):
+  """Yields a Reading for each example of a split, in order."""
+  records = originals.splits[split]
+  # Pillow decodes outside Python's global lock, so threads help.
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    for first in range(0, len(records), _CHUNK):
+      yield from pool.map(
+          lambda record: read(
+              dataset, record.name, record.image.read_bytes,
+              lambda: originals.read_label(record.label),
+          ),
+          records[first:first + _CHUNK],
+      )
+
+
+def read(dataset: Dataset, name: str, image, label) -> Reading:
+  """Reads an example and looks for what training would misread in silence.
+
+  Args:
+    dataset: for its classes.
+    name: of the example.
+    image: function that returns an image file's bytes; may raise OSError.
+    label: function that returns a Label; may raise BadFile.
+  """
+  where, faults = f'example {name}', []
+  encoded, size, turned, ids = b'', None, False, None
+  try:
+    encoded, size, turned = _image(image())
+  except BadFile as bad:
+    faults.append(Fault(bad.kind, where, bad.detail))
+  except labels.BROKEN as error:
+    faults.append(Fault(
+        UNREADABLE_IMAGE, where, f'broken file, replace it: {error}'
+    ))
+  try:
+    ids = label()
+    faults += misfits(len(dataset.classes), where, size, ids.ids)
+  except BadFile as bad:
+    faults.append(Fault(bad.kind, where, bad.detail))
+  return Reading(name, encoded, size, ids, tuple(faults), turned)
+
+
+def misfits(count: int, where: str, size, ids: np.ndarray) -> Iterator[Fault]:
+  """Yields how a label [H,W] does not fit `count` classes or the image."""
+  height, width = ids.shape
+  if size is not None and size != (width, height):
+    yield Fault(
+        SIZES, where, f'the image has {size[0]}x{size[1]} pixels, the label '
+        f'{width}x{height}; they must be equal'
+    )
+  wrong = strange_ids(ids, count, f'the data set has {count} classes')
+  if wrong:
+    yield Fault(labels.STRANGE_IDS, where, wrong)
+
+
+def _image(file: bytes) -> tuple[bytes, tuple[int, int], bool]:
+  """The file as it is to be stored, its size, whether a tag turns it."""
+  with Image.open(io.BytesIO(file)) as picture:
+    turned = picture.getexif().get(_ORIENTATION, 1) != 1
+    picture.load()
+    if picture.mode not in _MODES:
+      raise BadFile(
+          UNREADABLE_IMAGE, f'the image has mode {picture.mode}: store 8-bit '
+          'grey or RGB'
+      )
+    if picture.format not in _KEPT_FORMATS:
+      stored = io.BytesIO()
+      picture.convert('RGB').save(stored, 'png')
+      file = stored.getvalue()
+    return file, picture.size, turned
+
+
+class Inspection:
+  """Collects what is wrong with examples, and what they hold."""
+
+  def __init__(self, dataset: Dataset):
+    """An inspection of no example yet."""
+    self.dataset = dataset
+    self.faults: list[Fault] = []
+    self.tallies: dict[str, Tally] = {}
+    self.turned: list[str] = []
+    self._colours = {}  # id -> its colour in a palette, and where
+
+  def begin(self, split: str):
+    """Starts a split."""
+    classes = len(self.dataset.classes)
+    self.tallies[split] = Tally(0, Counter(), np.zeros(classes, np.int64))
+
+  def add(self, split: str, reading: Reading) -> list[Fault]:
+    """Counts an example; returns what is wrong with it."""
+    tally = self.tallies[split]
+    tally.images += 1
+    tally.sizes[reading.size] += 1
+    if reading.turned:
+      self.turned.append(reading.name)
+    faults = list(reading.faults)
+    if reading.label is not None:
+      count = _counts(reading.label.ids)
+      tally.pixels += count[:len(tally.pixels)]
+      tally.void += int(count[VOID])
+      faults += self._other_colours(reading)
+    self.faults += faults
+    return faults
+
+  def _other_colours(self, reading):
+    """An index that means another colour than in an earlier file."""
+    for index, colour in reading.label.colours:
+      first, name = self._colours.setdefault(index, (colour, reading.name))
+      if colour != first:
+        yield Fault(
+            PALETTES, f'example {reading.name}', f'index {index} has the '
+            f'colour {colour} in its palette, but {first} in example {name}: '
+            'is it the same class?'
+        )
+        return
+
+  def end(self) -> list[Fault]:
+    """What is wrong with all examples together."""
+    faults = []
+    total = sum(tally.pixels for tally in self.tallies.values())
+    void = sum(tally.void for tally in self.tallies.values())
+    if len(total) == 2 and void and total[0] and not total[1]:
+      faults.append(Fault(
+          BLACK_AND_WHITE, 'all labels', f'they hold only 0 and {VOID}, but '
+          f'{VOID} is void: store the class {self.dataset.classes[1]} as 1'
+      ))
+    self.faults += faults
+    return faults
+
+
+def _counts(ids: np.ndarray) -> np.ndarray:
+  """Pixels of the values 0 to 255."""
+  return np.bincount(ids[(ids >= 0) & (ids <= 255)], minlength=256)

@@ -1,0 +1,177 @@
+"""The original files of a data set: where they are, and which go together."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from adseg_jax import config
+from adseg_jax.data.dataset import Source, limited, shorten
+from adseg_jax.data.labels import Label
+from adseg_jax.errors import UserError
+
+ROOT_VARIABLE = 'ADSEG_DATA'
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+
+NO_LABEL = 'images without a label'
+NO_IMAGE = 'labels without an image'
+TWICE = 'names that two files share'
+EMPTY = 'splits without an example'
+
+
+class Fault(NamedTuple):
+  """Something that makes a data set unfit for training.
+
+  Attributes:
+    kind: the heading that it is listed under.
+    where: the file or example.
+    detail: what is wrong with this one; '' where the heading says it.
+  """
+
+  kind: str
+  where: str
+  detail: str = ''
+
+
+class Record(NamedTuple):
+  """The files of one example."""
+
+  name: str
+  image: Path
+  label: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Originals:
+  """The files of a data set, listed but not read.
+
+  Attributes:
+    root: the folder that all are in.
+    splits: the examples of each split.
+    read_label: label file -> Label; raises BadFile.
+    faults: what is wrong with the list.
+    options: what else decides what is prepared from the files.
+  """
+
+  root: Path
+  splits: Mapping[str, tuple[Record, ...]]
+  read_label: Callable[[Path], Label]
+  faults: tuple[Fault, ...] = ()
+  options: str = ''
+
+  def wrong(self) -> tuple[Fault, ...]:
+    """What is wrong with the list, empty splits as well."""
+    empty = (split for split in self.splits if not self.splits[split])
+    return (*self.faults, *(Fault(EMPTY, split) for split in empty))
+
+  def digest(self) -> str:
+    """12 hexadecimal digits that change with the list, a file or an option.
+
+    A file's size and time of change stand for its content: reading it all
+    would take minutes for a large data set.
+    """
+    digest = hashlib.sha256(self.options.encode())
+    for split, records in self.splits.items():
+      for record in records:
+        for path in (record.image, record.label):
+          stat = path.stat()
+          line = (
+              split, record.name, path.relative_to(self.root).as_posix(),
+              stat.st_size, stat.st_mtime_ns,
+          )
+          digest.update(repr(line).encode())
+    return digest.hexdigest()[:12]
+
+  def limited(self, limit: int) -> 'Originals':
+    """At most `limit` examples of each split; 0: all of them."""
+    return dataclasses.replace(self, splits={
+        split: limited(records, limit)
+        for split, records in self.splits.items()
+    })
+
+
+def refuse(dataset: str, faults):
+  """Raises the first kind of fault as a UserError, if there is any."""
+  if not faults:
+    return
+  kind, where, detail = faults[0]
+  same = [fault for fault in faults if fault.kind == kind]
+  if detail and len(same) == 1:
+    text = f'data set {dataset}, {where}: {detail}'
+  else:
+    names = shorten(fault.where for fault in same)
+    text = f'data set {dataset}: {len(same)} {kind}: {names}'
+  raise UserError(f'{text}; `adseg data check {dataset}` lists all faults')
+
+
+def find_root(
+    data: config.Data, name: str, source: Source, needed, folders=('.',)
+) -> Path:
+  """The folder that holds what a data set needs.
+
+  Args:
+    data: root is read; where it is empty, the environment's ADSEG_DATA.
+    name: the data set's.
+    source: what the message says where something is missing.
+    needed: files and folders that must be there.
+    folders: where to look, below the root.
+
+  Raises:
+    UserError: no root was given, or something is missing there.
+  """
+  given = data.root or os.environ.get(ROOT_VARIABLE, '')
+  advice = f'expected there: {source.layout}'
+  if source.homepage:
+    advice += f'; get it from {source.homepage} (licence: {source.licence})'
+  if not given:
+    raise UserError(
+        f'data set {name} needs its original files: give their folder as '
+        f'--data.root or in {ROOT_VARIABLE}; {advice}'
+    )
+  roots = [Path(given).expanduser() / folder for folder in folders]
+
+  def missing(root):
+    return [part for part in needed if not (root / part).exists()]
+
+  root = min(roots, key=lambda root: len(missing(root)))
+  if missing(root):
+    raise UserError(
+        f'data set {name}: missing in {root}: {shorten(missing(root), 9)}; '
+        f'{advice}'
+    )
+  return root
+
+
+def listing(folder: Path, suffixes) -> tuple[dict[str, Path], list[Fault]]:
+  """Files below a folder by their names without suffix, and shared names."""
+  found, faults = {}, []
+  for path in sorted(folder.rglob('*')):
+    name = path.relative_to(folder).as_posix()
+    ending = next((s for s in suffixes if name.lower().endswith(s)), None)
+    if ending is None or path.name.startswith('.'):
+      continue
+    name = name[:-len(ending)]
+    if name in found:
+      faults.append(Fault(TWICE, f'{found[name]} and {path.name}'))
+    found[name] = path
+  return found, faults
+
+
+def pair(
+    images: dict[str, Path], labels: dict[str, Path], root: Path
+) -> tuple[tuple[Record, ...], list[Fault]]:
+  """Examples from images and labels of equal names, and those left over."""
+  faults = [
+      Fault(kind, str(one[name].relative_to(root)))
+      for kind, one, other in (
+          (NO_LABEL, images, labels), (NO_IMAGE, labels, images)
+      )
+      for name in sorted(one.keys() - other.keys())
+  ]
+  records = tuple(
+      Record(name, images[name], labels[name])
+      for name in sorted(images.keys() & labels.keys())
+  )
+  return records, faults

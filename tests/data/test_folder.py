@@ -1,0 +1,178 @@
+import dataclasses
+import io
+
+import layouts
+import numpy as np
+import pytest
+from PIL import Image
+
+from adseg_jax.config import Data
+from adseg_jax.data import examples
+from adseg_jax.data.dataset import find
+from adseg_jax.data.folder import read_classes
+from adseg_jax.errors import UserError
+
+COLOURS = [(0, 0, 255), (128, 64, 128), (0, 0, 0)]
+COLOURED = 'sky 0 0 255\nroad, 128, 64, 128\nvoid\t0 0 0\n'
+
+
+@pytest.fixture
+def data(tmp_path):
+  return Data(
+      name='folder', root=str(tmp_path / 'mine'),
+      prepared=str(tmp_path / 'prepared'),
+  )
+
+
+def load(split, data):
+  return examples.load(find(data), split, data)
+
+
+def refusal(data):
+  with pytest.raises(UserError) as info:
+    load('train', data)
+  assert '\n' not in str(info.value)
+  return str(info.value)
+
+
+def decoded(encoded):
+  return np.asarray(Image.open(io.BytesIO(encoded)))
+
+
+def test_classes_and_their_order_come_from_the_file(data, tmp_path):
+  layouts.folder(tmp_path / 'mine', classes='void\nsky blue\n\nroad\n')
+  found = find(data)
+  assert found.classes == ('sky blue', 'road')
+  assert len(set(found.palette)) == 2
+  label = decoded(load('train', data).labels[0])
+  np.testing.assert_array_equal(label, layouts.ids([255, 0, 1]))
+
+
+@pytest.mark.parametrize('kind', ['colour', 'palette', 'grey'])
+def test_labels_of_every_kind_are_the_same(data, tmp_path, kind):
+  write = {
+      'colour': lambda a, path: layouts.coloured(a, path, COLOURS),
+      # The palette says which class an index is: here the reverse.
+      'palette': lambda a, path: layouts.paletted(2 - a, path, COLOURS[::-1]),
+      'grey': layouts.grey,
+  }[kind]
+  layouts.folder(tmp_path / 'mine', classes=COLOURED, label=write)
+  found = find(data)
+  assert found.classes == ('sky', 'road')
+  assert found.palette == ((0, 0, 255), (128, 64, 128))
+  for label in load('train', data).labels:
+    np.testing.assert_array_equal(decoded(label), layouts.ids([0, 1, 255]))
+
+
+def test_share_that_validates_is_fixed_by_the_names(data, tmp_path):
+  layouts.folder(tmp_path / 'mine')
+  train, validation = (load(s, data).names for s in ('train', 'validation'))
+  assert len(train) == 8 and len(validation) == 2
+  assert sorted(train + validation) == [f'n{i}' for i in range(10)]
+  layouts.folder(tmp_path / 'other')
+  again = dataclasses.replace(data, root=str(tmp_path / 'other'))
+  assert load('validation', again).names == validation
+  half = dataclasses.replace(data, held_out=0.5)
+  assert set(validation) < set(load('validation', half).names)
+
+
+def test_lists_decide_the_splits(data, tmp_path):
+  root = layouts.folder(tmp_path / 'mine')
+  for split, names in {
+      'train': 'n1\nn3.jpg\n', 'validation': 'n2\n', 'test': 'n0\n\nn4\n'
+  }.items():
+    (root / f'{split}.txt').write_text(names)
+  (root / 'labels/n9.png').unlink()  # no list names it
+  assert find(data).test == 'test'
+  found = [load(s, data).names for s in ('train', 'validation', 'test')]
+  assert found == [('n1', 'n3'), ('n2',), ('n0', 'n4')]
+
+
+@pytest.mark.parametrize('lists, text', [
+    ({'train': 'n1', 'validation': 'n1'}, 'n1: in train.txt and validation'),
+    ({'train': 'n1', 'validation': 'n77'}, 'n77: validation.txt lists it'),
+    ({'train': 'n1'}, 'give train.txt and validation.txt'),
+    ({'train': 'n1', 'validation': ''}, 'splits without an example: validati'),
+])
+def test_wrong_lists_are_refused(data, tmp_path, lists, text):
+  root = layouts.folder(tmp_path / 'mine')
+  for split, names in lists.items():
+    (root / f'{split}.txt').write_text(names)
+  assert text in refusal(data)
+
+
+def test_nested_folders_and_other_formats(data, tmp_path):
+  root = layouts.folder(tmp_path / 'mine', count=2)
+  layouts.save(layouts.photo(5), root / 'images/day/x.tif')
+  layouts.grey(layouts.ids([1]), root / 'labels/day/x.png')
+  found = load('train', dataclasses.replace(data, held_out=0.01))
+  names = [*found.names, *load('validation', dataclasses.replace(
+      data, held_out=0.01)).names]
+  assert sorted(names) == ['day/x', 'n0', 'n1']
+  both = found.names.index('day/x')
+  # Not a format that TensorFlow reads: stored without loss as PNG.
+  np.testing.assert_array_equal(
+      decoded(found.images[both]), np.asarray(layouts.photo(5))
+  )
+
+
+@pytest.mark.parametrize('classes, text', [
+    ('sky 1 2 3\nroad\n', "'road' has no colour"),
+    ('sky\nsky\n', 'sky stands there twice'),
+    ('sky 1 1 1\nroad 1 1 1\n', '(1, 1, 1) stands there twice'),
+    ('sky 1 1 256\nroad 1 1 1\n', 'beyond 255'),
+    ('sky\nvoid\n', '1 classes'),
+])
+def test_wrong_classes_are_refused(tmp_path, classes, text):
+  path = tmp_path / 'classes.txt'
+  path.write_text(classes)
+  with pytest.raises(UserError) as info:
+    read_classes(path)
+  assert text in str(info.value) and str(path) in str(info.value)
+
+
+def test_missing_parts_are_listed(data, tmp_path):
+  (tmp_path / 'mine/images').mkdir(parents=True)
+  (tmp_path / 'mine/classes.txt').write_text('a\nb\n')
+  assert f'missing in {tmp_path / "mine"}: labels;' in refusal(data)
+
+
+@pytest.mark.parametrize('classes, label, text', [
+    ('sky\nroad\n', layouts.grey, 'id 2, but classes.txt has 2 lines'),
+    ('sky\nroad\nvoid\n', lambda a, path: layouts.coloured(a, path, COLOURS),
+     'classes.txt has no colours'),
+    ('sky 0 0 255\nroad 9 9 9\n',
+     lambda a, path: layouts.coloured(a, path, COLOURS),
+     'colour (0, 0, 0) and 1 more, which no class has'),
+])
+def test_labels_that_the_classes_do_not_explain(
+    data, tmp_path, classes, label, text
+):
+  layouts.folder(tmp_path / 'mine', classes=classes, label=label)
+  assert text in refusal(data)
+
+
+def test_black_and_white_masks_are_a_trap(data, tmp_path):
+  layouts.folder(
+      tmp_path / 'mine', classes='background\nobject\n',
+      label=lambda a, path: layouts.grey(np.where(a == 2, 255, 0), path),
+  )
+  assert '255 is void: store the class object as 1' in refusal(data)
+
+
+def test_images_without_labels_are_named(data, tmp_path):
+  root = layouts.folder(tmp_path / 'mine')
+  for index in range(7):
+    (root / f'labels/n{index}.png').unlink()
+  message = refusal(data)
+  assert '7 images without a label: images/n0.jpg' in message
+  assert 'and 2 more' in message
+
+
+def test_order_of_classes_is_part_of_what_is_prepared(data, tmp_path):
+  root = layouts.folder(tmp_path / 'mine')
+  first = load('train', data)
+  (root / 'classes.txt').write_text('void\nsky\nroad\n')
+  label = decoded(load('train', data).labels[0])
+  assert decoded(first.labels[0]).tolist() == layouts.ids([0, 1, 255]).tolist()
+  assert label.tolist() == layouts.ids([255, 0, 1]).tolist()

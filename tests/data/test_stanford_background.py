@@ -1,0 +1,83 @@
+import dataclasses
+import io
+from pathlib import Path
+
+import layouts
+import numpy as np
+import pytest
+from PIL import Image
+
+from adseg_jax.config import Data
+from adseg_jax.data import examples, stanford_background
+from adseg_jax.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('stanford')
+  layouts.stanford(folder / 'iccv09Data')
+  return folder
+
+
+def test_folds_are_a_permutation_in_five_parts():
+  parts = stanford_background.folds()
+  assert [len(part) for part in parts] == [143] * 5
+  assert sorted(index for part in parts for index in part) == [*range(715)]
+  assert not any(part == list(range(143)) for part in parts)
+  # The list is the data set: a change of it changes every result.
+  assert parts[0][:5] == [2, 5, 8, 12, 13]
+
+
+def test_every_image_validates_in_one_fold(root):
+  held_out = []
+  for fold in range(5):
+    splits = stanford_background.originals(
+        Data(root=str(root), fold=fold)
+    ).splits
+    names = {
+        split: {r.name for r in records} for split, records in splits.items()
+    }
+    assert len(names['train']) == 572 and len(names['validation']) == 143
+    assert not names['train'] & names['validation']
+    held_out += names['validation']
+  assert len(set(held_out)) == 715
+
+
+def test_examples_are_regions_of_jpegs(root, tmp_path):
+  data = Data(root=str(root), prepared=str(tmp_path), limit=3)
+  found = examples.load(stanford_background.DATASET, 'train', data)
+  assert len(found) == 3
+  name = found.names[0]
+  file = root / 'iccv09Data/images' / f'{name}.jpg'
+  assert found.images[0] == file.read_bytes()
+  np.testing.assert_array_equal(
+      np.asarray(Image.open(io.BytesIO(found.labels[0]))),
+      layouts.ids([255, 0, 7], (4, 6)),
+  )
+
+
+def test_an_index_counts_names_in_alphabetical_order(root):
+  data = Data(root=str(root / 'iccv09Data'))
+  records = stanford_background.originals(data).splits['validation']
+  wanted = [
+      f'{5000000 + 7 * index}' for index in stanford_background.folds()[0]
+  ]
+  assert [record.name for record in records] == wanted
+
+
+def test_an_incomplete_copy_has_no_split(tmp_path):
+  layouts.stanford(tmp_path / 'data', count=714)
+  with pytest.raises(UserError, match=r'714 images .* all 715'):
+    stanford_background.originals(Data(root=str(tmp_path / 'data')))
+  (next(Path(tmp_path / 'data/labels').glob('*.regions.txt'))).unlink()
+  faults = stanford_background.originals(
+      Data(root=str(tmp_path / 'data'))
+  ).faults
+  assert len(faults) == 1 and faults[0].where.startswith('images')
+
+
+def test_unknown_fold_is_refused(root):
+  data = dataclasses.replace(Data(root=str(root)), fold=5)
+  with pytest.raises(UserError, match=r'--data\.fold is 5: give 0 to 4'):
+    stanford_background.originals(data)
+
