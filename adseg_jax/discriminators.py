@@ -95,7 +95,7 @@ class Patch(nn.Module):
   """The fully convolutional discriminator of Hung et al. 2018.
 
   Five 4x4 convolutions of stride 2, LeakyReLU with slope 0.2, no batch norm;
-  the logits are upsampled to the map (arXiv:1802.07934, section 4.1).
+  the logits are upsampled to the map (arXiv:1802.07934).
   """
 
   width: float = 1.0

@@ -1,4 +1,4 @@
-"""What the discriminator sees of a class map (Luc et al. 2016, section 3).
+"""What the discriminator sees of a class map (Luc et al. 2016).
 
 A class map is [B,h,w,C]: one-hot for the truth, probabilities for the
 segmentor's. Rows of void pixels must be zero in both, or the discriminator

@@ -69,7 +69,7 @@ def _discriminator_bce(real_logits, fake_logits):
 
 OBJECTIVES: dict[str, AdversarialObjective] = {
     # Equation 2, and the non-saturating form of equation 3 that the paper
-    # trains with (Goodfellow et al. 2014, arXiv:1406.2661, section 3).
+    # trains with (Goodfellow et al. 2014, arXiv:1406.2661).
     'bce': AdversarialObjective(
         _discriminator_bce, lambda fake: binary_cross_entropy(fake, 1)
     ),

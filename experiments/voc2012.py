@@ -1,9 +1,9 @@
 """PASCAL VOC 2012: the large experiment of Luc et al. 2016.
 
-Dilated-8 on VGG-16 (Yu & Koltun 2016) against LargeFOV (arXiv:1611.08408,
-section 4), trained on VOC and SBD, 10,582 images. Expected mean IoU on the
-1,449 validation images: 71.8 standard, 72.0 adversarial, as quoted by three
-later sources. It needs a GPU, and VGG-16 weights of ImageNet:
+Dilated-8 on VGG-16 (Yu & Koltun 2016) against LargeFOV (arXiv:1611.08408),
+trained on VOC and SBD, 10,582 images. Expected mean IoU on the 1,449
+validation images: 71.8 standard, 72.0 adversarial, as quoted by three later
+sources. Not run by us yet. It needs a GPU, and VGG-16 weights of ImageNet:
 
   python experiments/voc2012.py --data.root VOC --segmentor.weights vgg16.pth \
     --control

@@ -47,7 +47,7 @@ class Scores:
   """What a confusion matrix says; ratios are in 0 to 1, nan where undefined.
 
   With n_ij pixels of class i that were predicted as j, t_i = sum_j n_ij and
-  p_i = sum_j n_ji (Long et al. 2015, section 5):
+  p_i = sum_j n_ji (Long et al. 2015):
 
   Attributes:
     pixel_accuracy: sum_i n_ii / sum_i t_i.

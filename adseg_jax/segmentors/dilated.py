@@ -8,7 +8,7 @@ from adseg_jax.layers import Conv
 from adseg_jax.segmentors.vgg import VGG16, classify
 
 # Side and dilation of each layer of the context module, and its channels as
-# multiples of C (Yu and Koltun 2016, table 1).
+# multiples of C (Yu and Koltun 2016).
 LAYERS = ((3, 1), (3, 1), (3, 2), (3, 4), (3, 8), (3, 16), (3, 1), (1, 1))
 MULTIPLES = {
     'basic': (1,) * len(LAYERS),
@@ -20,7 +20,7 @@ NOISE = 0.01
 
 
 def identity_init(classes: int):
-  """Kernels that pass their input on (Yu and Koltun 2016, section 3).
+  """Kernels that pass their input on (Yu and Koltun 2016).
 
   Of I input and O output maps, I / C and O / C belong to each of the C
   classes. An output map is the sum of its class's input maps, times C / O; all

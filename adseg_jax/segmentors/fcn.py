@@ -43,7 +43,7 @@ class FCN32s(nn.Module):
         pools[-1], self.num_classes, self.width, self.dropout, train=train
     )
     for pool in self.skips:
-      # Zero at first (Long et al. 2015, section 4.2): the finer network
+      # Zero at first (Long et al. 2015): the finer network
       # starts with the coarser one's scores.
       skip = Conv(
           self.num_classes, 1, activation=None, name=f'score_pool{pool}',
