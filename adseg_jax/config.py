@@ -11,7 +11,9 @@ from typing import Literal, get_args
 
 from adseg_jax.errors import UserError
 
-SegmentorName = Literal['multiscale', 'fcn32s']
+SegmentorName = Literal[
+    'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8'
+]
 DiscriminatorName = Literal[
     'two_branch',
     'large_fov',
@@ -72,6 +74,13 @@ class Segmentor:
   local_normalization: bool = True
   """Multi-scale only: feed a locally normalised Laplacian pyramid, as the
   paper does; False feeds a plain pyramid, which keeps absolute colour."""
+  context: Literal['none', 'basic', 'large'] = 'none'
+  """Dilated-8 only: the context module behind the front end."""
+  weights: str = ''
+  """VGG-16 weights to start from, for the networks built on it: a file
+  (.safetensors, .pth, .h5 or .npz), or hf:OWNER/NAME for a repository of the
+  Hugging Face hub. The class layer is taken where the class count agrees.
+  Empty: start from random weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +135,15 @@ class Update:
   update); biases and scales are left out."""
   clip: float = 0.0
   """Largest global norm of the gradient; 0: no limit."""
+  frozen: tuple[str, ...] = ()
+  """Layers that never change, by the beginnings of their names, such as
+  vgg/conv1 vgg/conv2; an unknown one lists the layers."""
+  new_layers: tuple[str, ...] = ('score',)
+  """Layers that new_layers_factor applies to, by the beginnings of their
+  names: by default the class layers of the networks on VGG-16."""
+  new_layers_factor: float = 1.0
+  """Factor on the learning rate of new_layers; 10 is usual for a class layer
+  above pretrained weights."""
 
 
 @dataclasses.dataclass(frozen=True)

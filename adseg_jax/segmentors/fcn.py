@@ -3,8 +3,8 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from adseg_jax.layers import HE, Conv, channels, resize
-from adseg_jax.segmentors.vgg import VGG16
+from adseg_jax.layers import Conv, resize
+from adseg_jax.segmentors.vgg import VGG16, classify
 
 POOLED = 32  # input pixels per pixel behind the fifth pool
 
@@ -12,8 +12,11 @@ POOLED = 32  # input pixels per pixel behind the fifth pool
 class FCN32s(nn.Module):
   """FCN-32s: VGG-16, fc6 and fc7 as convolutions, bilinear upsampling.
 
-  The fixed upsampling goes to an eighth of the image, where a discriminator
-  can read a map; `resize_logits` does the rest.
+  All three networks give their logits at an eighth of the image, where a
+  discriminator can read a map: for FCN-8s that is before its last, fixed
+  upsampling, which `resize_logits` does, for the coarser ones part of it is
+  done here. Long et al. learn the upsampling between the skips, from bilinear;
+  here all of it stays bilinear.
 
   Attributes:
     num_classes: C.
@@ -25,6 +28,7 @@ class FCN32s(nn.Module):
   width: float = 1.0
   dropout: float = 0.5
   stride = 8
+  skips = ()  # pools whose own class scores are added, coarsest first
 
   @nn.compact
   def __call__(self, images, *, train: bool):
@@ -34,13 +38,30 @@ class FCN32s(nn.Module):
     images = jnp.pad(
         images, ((0, 0), (0, -h % POOLED), (0, -w % POOLED), (0, 0)), 'edge'
     )
-    x = VGG16(self.width, name='vgg')(images)
-    for name, size in (('fc6', 7), ('fc7', 1)):
-      x = Conv(channels(4096, self.width), size, name=name)(x)
-      x = nn.Dropout(self.dropout, deterministic=not train)(x)
-    x = Conv(
-        self.num_classes, 1, activation=None, name='score', kernel_init=HE
-    )(x)
+    pools = VGG16(self.width, name='vgg')(images)
+    x = classify(
+        pools[-1], self.num_classes, self.width, self.dropout, train=train
+    )
+    for pool in self.skips:
+      # Zero at first (Long et al. 2015, section 4.2): the finer network
+      # starts with the coarser one's scores.
+      skip = Conv(
+          self.num_classes, 1, activation=None, name=f'score_pool{pool}',
+          kernel_init=nn.initializers.zeros,
+      )(pools[pool - 1])
+      x = resize(x, skip.shape[1:3]) + skip
     x = resize(x, (images.shape[1] // self.stride,
                    images.shape[2] // self.stride))
     return x[:, :h // self.stride, :w // self.stride]
+
+
+class FCN16s(FCN32s):
+  """FCN-16s: FCN-32s and a skip from the fourth pool."""
+
+  skips = (4,)
+
+
+class FCN8s(FCN32s):
+  """FCN-8s: FCN-32s and skips from the fourth and the third pool."""
+
+  skips = (4, 3)

@@ -1,4 +1,4 @@
-"""VGG-16 up to its fifth pool (Simonyan and Zisserman 2015)."""
+"""The convolutions of VGG-16 (Simonyan and Zisserman 2015)."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -12,24 +12,67 @@ BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 # weights expect them.
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
+# The collection of variables that no step changes. The mean is one, since it
+# comes with pretrained weights. The order of the colours and their scale fold
+# into the first kernel; the mean does not: 'same' convolution pads with zeros,
+# so the colour beyond the border is the mean that was subtracted.
+CONSTANTS = 'constants'
 
 
 class VGG16(nn.Module):
-  """Thirteen 3x3 convolutions and five pools."""
+  """Thirteen 3x3 convolutions in five blocks.
+
+  Attributes:
+    width: factor on the channels.
+    pools: how many of the blocks, the first ones, end with a 2x2 max pool.
+      Behind a pool that is left out, convolutions are dilated instead, by 2
+      for each, so that the same kernels see the same pixels.
+  """
 
   width: float = 1.0
+  pools: int = len(BLOCKS)
 
   @nn.compact
   def __call__(self, images):
-    """[B,H,W,3] in 0..1, sides multiples of 32 -> [B,H/32,W/32,512 width]."""
-    mean, deviation = (
-        jnp.asarray(v).reshape(1, 1, 1, 3) for v in (MEAN, DEVIATION)
-    )
-    x = (images - mean) / deviation
+    """[B,H,W,3] in 0..1 -> what each block gives, finest first.
+
+    Block i of 1 to 5 gives [B,H/2^p,W/2^p,channels width], p = min(i, pools).
+    """
+    mean = self.variable(CONSTANTS, 'mean', lambda: jnp.asarray(MEAN)).value
+    deviation = jnp.asarray(DEVIATION).reshape(1, 1, 1, 3)
+    x = (images - mean.reshape(1, 1, 1, 3)) / deviation
+    outputs = []
     for block, (count, features) in enumerate(BLOCKS, 1):
       for i in range(1, count + 1):
         x = Conv(
-            channels(features, self.width), pool=i == count,
+            channels(features, self.width),
+            dilation=2 ** max(0, block - 1 - self.pools),
+            pool=i == count and block <= self.pools,
             name=f'conv{block}_{i}',
         )(x)
-    return x
+      outputs.append(x)
+    return outputs
+
+
+def classify(x, num_classes: int, width: float, dropout: float, *,
+             dilation: int = 1, train: bool):
+  """fc6 and fc7 as convolutions, with dropout, then the class layer.
+
+  Called in a network's compact method, it adds `fc6`, `fc7` and `score` to
+  that network.
+
+  Args:
+    x: [B,h,w,512 width], what the fifth block gives.
+    num_classes: C.
+    width: factor on the 4096 channels.
+    dropout: rate behind fc6 and fc7.
+    dilation: of fc6, whose kernel is 7x7.
+    train: whether dropout is on.
+
+  Returns:
+    logits [B,h,w,C].
+  """
+  for name, size, step in (('fc6', 7, dilation), ('fc7', 1, 1)):
+    x = Conv(channels(4096, width), size, dilation=step, name=name)(x)
+    x = nn.Dropout(dropout, deterministic=not train)(x)
+  return Conv(num_classes, 1, activation=None, name='score')(x)

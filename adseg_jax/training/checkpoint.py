@@ -14,6 +14,12 @@ from adseg_jax.errors import UserError
 
 NEWEST = 3
 MEASURE = 'mean_iou'
+FOLDER = 'checkpoints'
+
+
+def has_begun(workdir: Path) -> bool:
+  """Whether there is a checkpoint to continue from."""
+  return any(path.name.isdigit() for path in (workdir / FOLDER).glob('*'))
 
 
 class Checkpoints:
@@ -22,7 +28,7 @@ class Checkpoints:
   def __init__(self, workdir: Path, experiment: Experiment):
     """Opens or creates `workdir`/checkpoints."""
     logging.getLogger('absl').setLevel(logging.ERROR)
-    self.directory = (workdir / 'checkpoints').absolute()
+    self.directory = (workdir / FOLDER).absolute()
     self.experiment = dataclasses.asdict(experiment)
     best = checkpoint_managers.BestN(
         get_metric_fn=lambda metrics: metrics[MEASURE], n=1,

@@ -1,12 +1,13 @@
 """Build, restore, step, log, evaluate, save: the one long function."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from adseg_jax import config
+from adseg_jax import config, pretrained
 from adseg_jax.data import dataset as datasets
 from adseg_jax.evaluation.evaluate import decode, evaluate
 from adseg_jax.evaluation.gallery import (
@@ -17,7 +18,7 @@ from adseg_jax.evaluation.gallery import (
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.reporting.writer import Writer
 from adseg_jax.training import parallel, run
-from adseg_jax.training.checkpoint import Checkpoints
+from adseg_jax.training.checkpoint import Checkpoints, has_begun
 from adseg_jax.training.clock import Clock
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import init_state
@@ -44,6 +45,13 @@ def train(experiment: config.Experiment, workdir: Path):
   method = make_method(experiment, len(dataset.classes))
   count = jax.local_device_count()
   config.validate(experiment, method.segmentor.stride, count)
+  key = jax.random.key(experiment.seed)
+  begin = functools.partial(init_state, key, method, experiment.data.crop)
+  # What does not fit the networks shows before the workdir is this run's.
+  shapes, weights = jax.eval_shape(begin), experiment.segmentor.weights
+  borrowed = None
+  if weights and not has_begun(workdir):
+    borrowed = pretrained.load(weights, method.segmentor, shapes.segmentor)
   run.claim(workdir, experiment, dataset)
   if (workdir / SCORES).exists():
     return
@@ -59,8 +67,12 @@ def train(experiment: config.Experiment, workdir: Path):
   # At the start, so that what is wrong with it is not found at the end.
   test = dataset.test and load(dataset, dataset.test, experiment.data)
   panels = panel_indices(len(validation), experiment.evaluation.panels)
-  key = jax.random.key(experiment.seed)
-  state = parallel.place(init_state(key, method, experiment.data.crop))
+  state = begin()
+  if borrowed:
+    state = state.replace(
+        segmentor=pretrained.start(state.segmentor, borrowed)
+    )
+  state = parallel.place(state)
   train_step = parallel.make_train_step(method)
   eval_step = parallel.make_eval_step(method)
 
@@ -86,6 +98,10 @@ def train(experiment: config.Experiment, workdir: Path):
     start = int(state.step)
     clock = Clock(experiment.data.batch, seconds)
     with Writer(workdir, steps, start) as writer:
+      if borrowed:
+        new = ', '.join(borrowed.new) or 'none'
+        writer.message(f'Weights of {weights}; new layers: {new}')
+      del borrowed
       pending = []
       batches = train_batches(
           training, experiment.data, seed=experiment.seed, start=start,

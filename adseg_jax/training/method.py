@@ -32,6 +32,8 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
   options = {'num_classes': num_classes, 'width': config.width}
   if config.name == 'multiscale':
     options['local_normalization'] = config.local_normalization
+  if config.name == 'dilated8':
+    options['context'] = config.context
   return Method(
       SEGMENTORS[config.name](**options),
       DISCRIMINATORS[experiment.adversary.discriminator](

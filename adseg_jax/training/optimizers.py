@@ -5,13 +5,15 @@ import jax.numpy as jnp
 import optax
 
 from adseg_jax.config import Update
+from adseg_jax.errors import UserError
 
 
 def direction(update: Update) -> optax.GradientTransformation:
   """Gradient to direction of descent, before the learning rate.
 
   The learning rate is a function of the run's step, not of the number of
-  updates made: with alternation the two differ.
+  updates made: with alternation the two differ. Frozen layers get a direction
+  of zero and no optimiser state; the norm that is clipped leaves them out.
   """
   decay = optax.add_decayed_weights(update.weight_decay, _is_matrix)
   moments = {
@@ -24,7 +26,66 @@ def direction(update: Update) -> optax.GradientTransformation:
   }[update.name]()
   if update.clip:
     parts = (optax.clip_by_global_norm(update.clip), *parts)
-  return optax.chain(*parts)
+  if update.new_layers_factor != 1:
+    faster = optax.scale(update.new_layers_factor)
+    parts = (*parts, optax.masked(faster, _within(update.new_layers)))
+  if not update.frozen:
+    return optax.chain(*parts)
+  return optax.partition(
+      {'frozen': optax.set_to_zero(), 'trained': optax.chain(*parts)},
+      lambda params: jax.tree.map(
+          lambda frozen: 'frozen' if frozen else 'trained',
+          _within(update.frozen)(params),
+      ),
+  )
+
+
+def without_frozen(gradient, update: Update):
+  """The gradient, zero in frozen layers: it need not be computed there."""
+  if not update.frozen:
+    return gradient
+  return jax.tree.map(
+      lambda g, frozen: jnp.zeros_like(g) if frozen else g,
+      gradient, _within(update.frozen)(gradient),
+  )
+
+
+def check_layers(update: Update, params, network: str):
+  """Refuses names that no layer begins with.
+
+  Args:
+    update: the network's optimiser.
+    params: its parameters; only their names matter.
+    network: 'segmentor' or 'discriminator', for the message.
+
+  Raises:
+    UserError: one line that lists the layers.
+  """
+  layers = dict.fromkeys(
+      _layer(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)
+  )
+  wanted = {'frozen': update.frozen}
+  if update.new_layers_factor != 1:
+    wanted['new_layers'] = update.new_layers
+  for field, prefixes in wanted.items():
+    for prefix in prefixes:
+      if not any(layer.startswith(prefix) for layer in layers):
+        raise UserError(
+            f'--optimizer.{network}.{field}: no layer of the {network} begins '
+            f'with {prefix}: give beginnings of {", ".join(layers)}'
+        )
+
+
+def _layer(path) -> str:
+  """A parameter's place in the tree -> its layer, such as vgg/conv1_1."""
+  return '/'.join(key.key for key in path[:-1])
+
+
+def _within(prefixes: tuple[str, ...]):
+  """params -> tree of whether a leaf's layer begins with one of these."""
+  return lambda params: jax.tree_util.tree_map_with_path(
+      lambda path, _: _layer(path).startswith(prefixes), params
+  )
 
 
 def _is_matrix(params):

@@ -6,7 +6,7 @@ import optax
 from flax import struct
 
 from adseg_jax.training.method import Method
-from adseg_jax.training.optimizers import direction
+from adseg_jax.training.optimizers import check_layers, direction
 
 
 @struct.dataclass
@@ -42,9 +42,10 @@ class TrainState:
   discriminator: Network
 
 
-def _network(variables, update) -> Network:
+def _network(variables, update, name: str) -> Network:
   variables = dict(variables)
   params = variables.pop('params')
+  check_layers(update, params, name)
   return Network(params, variables, direction(update).init(params))
 
 
@@ -58,6 +59,9 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
 
   Returns:
     TrainState; the two networks start from keys of their own.
+
+  Raises:
+    UserError: an optimiser names a layer that its network has not.
   """
   segmentor_key, discriminator_key = jax.random.split(key)
   images = jnp.zeros((1, *image_size, 3))
@@ -73,6 +77,6 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   optimizer = method.optimizer
   return TrainState(
       jnp.zeros((), jnp.int32), key,
-      _network(segmentor, optimizer.segmentor),
-      _network(discriminator, optimizer.discriminator),
+      _network(segmentor, optimizer.segmentor, 'segmentor'),
+      _network(discriminator, optimizer.discriminator, 'discriminator'),
   )

@@ -9,9 +9,13 @@ from adseg_jax.config import Adversary, Update
 from adseg_jax.encodings import VOID
 from adseg_jax.losses import OBJECTIVES, cross_entropy
 from adseg_jax.pyramid import local_normalize, standardize
-from adseg_jax.segmentors import downsample_labels, resize_logits
+from adseg_jax.segmentors import CONSTANTS, downsample_labels, resize_logits
 from adseg_jax.training.method import Method
-from adseg_jax.training.optimizers import direction, learning_rate
+from adseg_jax.training.optimizers import (
+    direction,
+    learning_rate,
+    without_frozen,
+)
 from adseg_jax.training.state import Network, TrainState
 
 # What the adversary adds to the metrics; nan before it starts.
@@ -41,6 +45,13 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   gradients, model_state, metrics = _local_gradients(
       state, batch, learns, method, axis_name
   )
+  gradients = tuple(
+      without_frozen(gradient, update) for gradient, update in zip(
+          gradients,
+          (method.optimizer.segmentor, method.optimizer.discriminator),
+          strict=True,
+      )
+  )
   gradients, metrics = _sum((gradients, metrics), axis_name)
   segmentor_gradient, discriminator_gradient = gradients
   metrics['segmentor_gradient_norm'] = optax.tree.norm(segmentor_gradient)
@@ -50,7 +61,9 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
     )
   if axis_name:
     model_state = jax.lax.pmean(model_state, axis_name)
-  segmentor = state.segmentor.replace(model_state=model_state)
+  segmentor = state.segmentor.replace(
+      model_state=state.segmentor.model_state | model_state
+  )
   at = state.step, method.optimizer.steps
   return state.replace(
       step=state.step + 1,
@@ -174,7 +187,10 @@ def _make_losses(state, batch, method, axis_name):
   def losses(segmentor_params, discriminator_params, adversarial: bool):
     logits, model_state = method.segmentor.apply(
         {'params': segmentor_params, **state.segmentor.model_state}, images,
-        train=True, mutable=list(state.segmentor.model_state),
+        # A mean over devices would move even a constant, by rounding.
+        train=True, mutable=[
+            name for name in state.segmentor.model_state if name != CONSTANTS
+        ],
         rngs={'dropout': key},
     )
     segmentor, metrics = _segmentation(logits, labels, average, method)
