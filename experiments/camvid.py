@@ -25,21 +25,25 @@ from adseg_jax.config import (
 EXPERIMENT = Experiment(
     name='camvid',
     data=Data(
-        name='camvid', size=(180, 240), batch=8, crop=(180, 240),
+        name='camvid', size=(180, 240), batch=8, crop=(144, 192),
         scale=(0.75, 1.5),
     ),
     # Sky, road and trees are told by absolute colour as well.
-    segmentor=Segmentor(name='multiscale', local_normalization=False),
-    adversary=Adversary(discriminator='two_branch', weight=0.05),
+    segmentor=Segmentor(
+        name='multiscale', width=0.5, local_normalization=False
+    ),
+    adversary=Adversary(
+        discriminator='two_branch', width=0.5, weight=0.05
+    ),
     optimizer=Optimizer(
-        steps=2760,  # 60 epochs of 367 images
+        steps=1840,  # 40 epochs of 367 images
         segmentor=Update(
             name='adam', learning_rate=1e-3, schedule='cosine', warmup=100
         ),
         discriminator=Update(name='adam', learning_rate=1e-4, momentum=0.5),
     ),
-    evaluation=Evaluation(every=276, batch=16),
-    logging=Logging(every=10, checkpoint_every=276),
+    evaluation=Evaluation(every=368, batch=16),
+    logging=Logging(every=10, checkpoint_every=184),
 )
 
 if __name__ == '__main__':
