@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import itertools
 import os
@@ -95,10 +96,12 @@ def _main(argv: list[str]):
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   from adseg_jax.commands import COMMANDS
 
-  for name, (kind, command) in COMMANDS.items():
+  for name, module in COMMANDS.items():
     words = name.split()
     if argv[:len(words)] == words:
-      command(parse(kind, kind(), kind.__doc__, argv[len(words):]))
+      command = importlib.import_module(f'adseg_jax.commands.{module}')
+      kind = command.Arguments
+      command.run(parse(kind, kind(), kind.__doc__, argv[len(words):]))
       return
   known = ', '.join(f'adseg {name}' for name in COMMANDS)
   if not {'-h', '--help'} & set(argv):

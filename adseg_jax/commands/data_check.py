@@ -1,4 +1,4 @@
-"""What the console script `adseg` does; cli.py finds the command's name."""
+"""`adseg data check`: what is in a data set, and what is wrong with it."""
 
 import dataclasses
 from pathlib import Path
@@ -12,7 +12,7 @@ from adseg_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class CheckData:
+class Arguments:
   """Looks at every example of a data set: counts, sizes, classes, mistakes.
 
   Ends with status 1 if something is wrong; training refuses the same.
@@ -30,8 +30,8 @@ class CheckData:
   """Folder for a page with class colours above images."""
 
 
-def check_data(arguments: CheckData):
-  """Runs `adseg data check`.
+def run(arguments: Arguments):
+  """Runs the command.
 
   Raises:
     UserError: something is wrong with the data set.
@@ -58,7 +58,3 @@ def check_data(arguments: CheckData):
   if found.faults:
     raise UserError(verdict(found) + ' Training refuses this data set.')
   print(verdict(found))
-
-
-# The command's words -> its arguments, and what to do with them.
-COMMANDS = {'data check': (CheckData, check_data)}
