@@ -4,6 +4,7 @@ What stands at a position depends on (seed, position) and on nothing else, so
 a run resumes at any step, on any number of hosts, with the same batches.
 """
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -76,10 +77,12 @@ def _named(batches, examples: Examples):
   try:
     yield from batches
   except tf.errors.InvalidArgumentError as error:
+    # TensorFlow puts the node's name before the reason.
+    reason = re.sub(r'\{\{.*?\}\} ?', '', error.message).splitlines()[0]
     raise UserError(
-        f'{_broken(examples) or "an example"} cannot be decoded '
-        f'({error.message.split(": ")[-1].splitlines()[0]}): replace the '
-        'file, delete the prepared copy of the data set, and start again'
+        f'{_broken(examples) or "an example"} cannot be decoded ({reason}): '
+        'replace the file, delete the prepared copy of the data set, and start '
+        'again'
     ) from None
 
 

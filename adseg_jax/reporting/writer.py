@@ -1,5 +1,6 @@
 """Everything that a training run writes and shows while it runs."""
 
+import contextlib
 import io
 import json
 import math
@@ -222,7 +223,7 @@ class _Events:
   def __init__(self, folder, start_step):
     import tensorflow as tf  # several seconds: only a training run pays
 
-    self._proto = tf.compat.v1
+    self._proto, self._errors = tf.compat.v1, tf.errors
     folder.mkdir(parents=True, exist_ok=True)
     # TensorBoard reads files whose name holds 'tfevents', in their order.
     path = folder / f'events.out.tfevents.{time.time_ns()}'
@@ -234,8 +235,9 @@ class _Events:
 
   def _record(self, step, **content):
     event = self._proto.Event(wall_time=time.time(), step=int(step), **content)
-    self._file.write(event.SerializeToString())
-    self._file.flush()
+    with self._one_line():
+      self._file.write(event.SerializeToString())
+      self._file.flush()
 
   def scalars(self, step, values):
     """Writes tag -> number."""
@@ -262,4 +264,16 @@ class _Events:
 
   def close(self):
     """Closes the file."""
-    self._file.close()
+    with self._one_line():
+      self._file.close()
+
+  @contextlib.contextmanager
+  def _one_line(self):
+    """TensorFlow's errors as the ones that people are shown."""
+    try:
+      yield
+    except self._errors.OpError as error:
+      raise UserError(
+          f'{error.message}: free space, then the same command continues from '
+          'the last checkpoint'
+      ) from None

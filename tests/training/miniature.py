@@ -9,6 +9,7 @@ from adseg_jax.config import Adversary, Optimizer, Update
 from adseg_jax.discriminators import FieldOfView
 from adseg_jax.layers import Conv
 from adseg_jax.training.method import Method
+from adseg_jax.training.parallel import AXIS
 from adseg_jax.training.state import initialize
 
 CLASSES = 3
@@ -24,6 +25,7 @@ class Mini(nn.Module):
   num_classes: int = CLASSES
   dropout: float = 0.0
   average: bool = False
+  normalize: bool = False
   stride = 4
 
   @nn.compact
@@ -33,9 +35,15 @@ class Mini(nn.Module):
       mean = self.variable('batch_stats', 'mean', jnp.zeros, ())
       if train:
         mean.value = 0.5 * mean.value + 0.5 * x.mean()
-    return Conv(
+    x = Conv(
         self.num_classes, 3, self.stride, activation=None, name='conv1'
     )(x)
+    if self.normalize:
+      # Without the axis, each device would have statistics of its own.
+      x = nn.BatchNorm(
+          use_running_average=not train, axis_name=AXIS if train else None
+      )(x)
+    return x
 
 
 def make_method(

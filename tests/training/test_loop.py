@@ -1,18 +1,11 @@
 import dataclasses
-import functools
 import json
-import os
-import pickle
-import random
-import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from comparison import assert_equal_runs, final_state, lines, scores
 from miniature import same
 from PIL import Image
 from toy import on_toy
@@ -21,70 +14,16 @@ from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
 from adseg_jax.reporting.writer import Writer
-from adseg_jax.training import loop, parallel, run
+from adseg_jax.training import loop, run
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
-from adseg_jax.training.method import make_method
 from adseg_jax.training.state import initialize
 
-TIMES = {'seconds', 'images_per_second'}
-# Trains in a process of its own.
-SCRIPT = """
-import pickle, sys
-from pathlib import Path
-from adseg_jax.data import dataset
-from adseg_jax.training.loop import train
-
-dataset.MODULES['toy'] = 'toy'
-train(pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]))
-"""
+pytestmark = pytest.mark.usefixtures('compiled_once')
 
 
 class Stop(BaseException):
   """Like a kill: nothing catches it."""
-
-
-@pytest.fixture(scope='module', autouse=True)
-def compiled_once():
-  """All runs of this file train the same networks."""
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(datasets.MODULES, 'toy', 'toy')
-    for name in ('make_train_step', 'make_eval_step'):
-      patch.setattr(parallel, name, functools.cache(getattr(parallel, name)))
-    yield
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-  return tmp_path_factory.mktemp('undisturbed') / 'run'
-
-
-@pytest.fixture
-def whole(tiny, folder):
-  """An undisturbed run; the first test that needs it trains it."""
-  train(on_toy(tiny), folder)
-  return folder
-
-
-def lines(workdir):
-  """metrics.jsonl without what depends on time."""
-  content = (workdir / 'metrics.jsonl').read_text().splitlines()
-  return [
-      {k: v for k, v in json.loads(line).items() if k not in TIMES}
-      for line in content
-  ]
-
-
-def scores(workdir):
-  content = json.loads((workdir / 'scores.json').read_text())
-  return {k: v for k, v in content.items() if k not in TIMES}
-
-
-def final_state(experiment, workdir):
-  method = make_method(experiment, 3)
-  state = initialize(jax.random.key(9), method, experiment.data.crop)
-  with Checkpoints(workdir, experiment) as checkpoints:
-    return checkpoints.restore(state)[0]
 
 
 def files(workdir):
@@ -93,15 +32,6 @@ def files(workdir):
       for path in workdir.rglob('*')
       if path.is_file() and path.name != run.LOCK
   }
-
-
-def assert_equal_runs(experiment, one, other):
-  assert lines(one) == lines(other)
-  assert scores(one) == scores(other)
-  assert same(final_state(experiment, one), final_state(experiment, other))
-  left, right = ({p.name: p.read_bytes() for p in (w / 'panels').iterdir()}
-                 for w in (one, other))
-  assert left == right
 
 
 def test_lines_evaluations_and_checkpoints_come_when_they_should(tiny, whole):
@@ -164,33 +94,6 @@ def test_stopped_and_continued_ends_in_the_same_bits(
   train(on_toy(tiny), tmp_path)
   assert starts == [start]
   assert_equal_runs(on_toy(tiny), tmp_path, whole)
-
-
-@pytest.mark.slow
-def test_killed_and_continued_ends_in_the_same_bits(tiny, whole, tmp_path):
-  """By SIGKILL, at any time between the first line and the last steps."""
-  (tmp_path / 'experiment').write_bytes(pickle.dumps(on_toy(tiny)))
-  killed = tmp_path / 'killed'
-  process = subprocess.Popen(
-      [sys.executable, '-c', SCRIPT, tmp_path / 'experiment', killed],
-      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-      env=os.environ | {
-          'JAX_NUM_CPU_DEVICES': '8',
-          'PYTHONPATH': str(Path(__file__).parents[1]),
-      },
-  )
-  metrics, wanted = killed / 'metrics.jsonl', random.randint(1, 3)
-  while process.poll() is None and not (
-      metrics.exists() and metrics.read_text().count('\n') >= wanted
-  ):
-    time.sleep(0.005)
-  time.sleep(0.1 * random.random())
-  process.send_signal(signal.SIGKILL)
-  said, _ = process.communicate()
-  assert process.returncode == -signal.SIGKILL, said
-  assert not (killed / 'scores.json').exists(), 'finished before the kill'
-  train(on_toy(tiny), killed)
-  assert_equal_runs(on_toy(tiny), killed, whole)
 
 
 def test_another_seed_is_another_run(tiny, whole, tmp_path):
