@@ -85,6 +85,11 @@ class Study:
     ]
 
   @property
+  def has_seeds(self) -> bool:
+    """Whether an arm has more than one."""
+    return any(len(arm.runs) > 1 for arm in self.arms)
+
+  @property
   def splits(self) -> list[str]:
     """Splits that were scored, the validation split first."""
     runs = [run for arm in self.arms for run in arm.runs.values()]

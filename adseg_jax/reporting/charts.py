@@ -34,8 +34,9 @@ def over_seeds(arm: Arm, key: str, kind: str = 'train') -> tuple[list, list]:
 
 
 def _spread(study):
-  many = any(len(arm.runs) > 1 for arm in study.arms)
-  return ' Line and area: mean and standard deviation of the seeds.' * many
+  if not study.has_seeds:
+    return ''
+  return ' Line and area: mean and standard deviation of the seeds.'
 
 
 def _by_arm(study, key, kind):
@@ -102,8 +103,8 @@ def adversary(study: Study, bands: list[Band] = ()) -> str:
 
 
 def measures(study: Study) -> str:
-  """A plot per measure and split with a dot per seed; empty for one run."""
-  if sum(len(arm.runs) for arm in study.arms) < 2:
+  """A plot per measure and split with a dot per seed; empty for one seed."""
+  if not study.has_seeds:
     return ''
   note = 'A dot is a seed, a bar the mean.'
   if study.reference:

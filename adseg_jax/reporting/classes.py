@@ -30,11 +30,12 @@ def _pixels(study, split):
 
 
 def _comparison(study, measure):
-  """IoU of every arm, and of every rival the difference and its interval."""
+  """IoU of every arm; of every rival the difference and its interval."""
   cells = [spread(arm.summary(measure)) for arm in study.arms]
   for arm in study.rivals:
     found = study.difference(arm, measure)
-    cells += [difference(found.mean), interval(found)]
+    cells += [difference(found.mean)]
+    cells += [interval(found)] * study.has_seeds
   return cells
 
 
@@ -43,7 +44,7 @@ def _head(study):
   head += [f'IoU, {escape(arm.name)}' for arm in study.arms]
   for arm in study.rivals:
     of = f', {escape(arm.short)}' if len(study.rivals) > 1 else ''
-    head += [f'difference{of}', '95 % interval']
+    head += [f'difference{of}'] + ['95 % interval'] * study.has_seeds
   return head
 
 
@@ -117,6 +118,7 @@ def scores(study: Study) -> str:
   if study.reference:
     one = ' one' if len(changes) == 1 else ''
     parts.append(f'<div class="charts{one}">{"".join(changes)}</div>')
+  if study.reference and study.has_seeds:
     parts.append(
         '<p class="faint">There are as many intervals as classes: some miss '
         'their true value by chance.</p>'

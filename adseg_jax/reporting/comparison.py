@@ -79,8 +79,9 @@ def differences(study: Study) -> str:
   ]
   return table(head, rows, style='full words') + (
       f'<p class="faint">{escape(_rivals(study))} minus '
-      f'{escape(study.reference.name)}, paired by seed; Student\'s t interval of the mean difference. Of twenty such '
-      'intervals one is expected to miss its true value by chance.</p>'
+      f'{escape(study.reference.name)}, paired by seed; Student\'s t interval '
+      'of the mean difference. Of twenty such intervals one is expected to '
+      'miss its true value by chance.</p>'
   )
 
 
@@ -124,9 +125,8 @@ def _score_cards(study, split, mark):
     if study.reference:
       change = study.difference(study.main, score(split, key))
       if change.values:
-        notes.append(
-            f'{difference(change.mean)} vs {study.reference.short}'
-        )
+        other = study.reference.short if study.reference.weight else 'control'
+        notes.append(f'{difference(change.mean)} vs {other}')
     style = 'first' if mark and key == 'mean_iou' else ''
     cards.append(_card(ratio(found.mean), name, ', '.join(notes), style))
   return cards
@@ -137,7 +137,7 @@ def cards(study: Study) -> str:
 
   Empty where an arm has several seeds: no single number says it all.
   """
-  if any(len(arm.runs) > 1 for arm in study.arms):
+  if study.has_seeds:
     return ''
   main = study.main
   shown = []

@@ -120,8 +120,8 @@ def _row(study, pair, palette):
   ]
   text = (
       f'{pair.name}, seed {pair.seed}: {pair.share:.1%} of the pixels differ; '
-      f'right are {_right(pair.theirs, pair):.1%} of {theirs.short} and '
-      f'{_right(pair.ours, pair):.1%} of {ours.short}'
+      f'right: {_right(pair.theirs, pair):.1%} ({theirs.name}), '
+      f'{_right(pair.ours, pair):.1%} ({ours.name})'
   )
   return (
       f'<h3 class="file">{escape(text)}</h3>'

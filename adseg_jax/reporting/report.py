@@ -69,8 +69,7 @@ def table(workdirs: list[epath.PathLike]) -> Group:
       is named twice.
   """
   found = study(read_runs(workdirs))
-  seeds = any(len(arm.runs) > 1 for arm in found.arms)
-  rows = _over_seeds(found) if seeds else _single(found)
+  rows = _over_seeds(found) if found.has_seeds else _single(found)
   return Group(rows, *map(Text, sentences(found)))
 
 

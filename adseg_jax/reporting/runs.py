@@ -131,7 +131,6 @@ def read_run(folder: epath.PathLike) -> Run:
   folder = epath.Path(folder)
   scores = _json(folder / 'scores.json')
   test = folder / 'scores_test.json'
-  test = _json(test) if test.exists() else None
   about = _json(folder / 'experiment.json')
   if not (folder / METRICS).exists():
     raise UserError(f'{folder / METRICS} is missing: train the run again')
@@ -150,7 +149,7 @@ def read_run(folder: epath.PathLike) -> Run:
         train=[line for line in lines if line['kind'] == 'train'],
         validation=[line for line in lines if line['kind'] == 'validation'],
         scores=_scores(scores),
-        test=None if test is None else _scores(test),
+        test=_scores(_json(test)) if test.exists() else None,
     )
     _check(run)
   except (AttributeError, KeyError, TypeError) as error:
