@@ -40,6 +40,12 @@ class Arm:
   runs: dict[int, Run]
 
   @property
+  def label(self) -> str:
+    """The name, or 'arm A' where the name begins with that letter."""
+    lettered = self.name.startswith(f'{self.short}: ')
+    return f'arm {self.short}' if lettered else self.name
+
+  @property
   def first(self) -> Run:
     """The run with the lowest seed, for what all runs share."""
     return next(iter(self.runs.values()))

@@ -41,7 +41,7 @@ def _spread(study):
 
 def _by_arm(study, key, kind):
   return [
-      Series(arm.name, points, arm.colour, spread=spread)
+      Series(arm.label, points, arm.colour, spread=spread)
       for arm in study.arms
       for points, spread in [over_seeds(arm, key, kind)]
   ]
@@ -79,7 +79,7 @@ def adversary(study: Study, bands: list[Band] = ()) -> str:
   def by_kind(kinds):
     return [
         Series(
-            label if len(rivals) == 1 else f'{label}, {arm.name}',
+            label if len(rivals) == 1 else f'{label}, {arm.label}',
             points, colour, dash, spread,
         )
         for dash, arm in enumerate(rivals) for key, label, colour in kinds

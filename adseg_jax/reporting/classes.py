@@ -41,7 +41,7 @@ def _comparison(study, measure):
 
 def _head(study):
   head = ['class', 'pixels']
-  head += [f'IoU, {escape(arm.name)}' for arm in study.arms]
+  head += [f'IoU, {escape(arm.label)}' for arm in study.arms]
   for arm in study.rivals:
     of = f', {escape(arm.short)}' if len(study.rivals) > 1 else ''
     head += [f'difference{of}'] + ['95 % interval'] * study.has_seeds
@@ -89,10 +89,10 @@ def _changes(study, split, classes):
       (name, study.difference(arm, class_score(split, place)), arm.colour)
       for place, name in enumerate(classes) for arm in study.rivals
   ]
-  rivals = {arm.name: arm.colour for arm in study.rivals}
+  rivals = {arm.label: arm.colour for arm in study.rivals}
   return plots.intervals(
       f'Difference of IoU, {split}',
-      f'Minus {study.reference.name}, per class: a small dot is a seed, a '
+      f'Minus {study.reference.label}, per class: a small dot is a seed, a '
       'large one the mean, a line its 95 % interval where seeds suffice.',
       rows, rivals if len(rivals) > 1 else {},
   )
@@ -164,8 +164,9 @@ def confusion(study: Study) -> str:
         for name, line in zip(classes, counts, strict=True)
     ]
     parts.append(
-        f'<p>{escape(f"{arm.name}{seeds}, {split}")}: of the pixels of a class '
-        '(row), the percentage that was predicted as each class (column).</p>'
+        f'<p>{escape(f"{arm.label}{seeds}, {split}")}: of the pixels of a '
+        'class (row), the percentage that was predicted as each class '
+        '(column).</p>'
         + table(head, rows, style='heat')
     )
   return ''.join(parts)

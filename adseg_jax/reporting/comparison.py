@@ -28,8 +28,12 @@ def verdict(study: Study) -> str:
   )
 
 
+def _tone(arm):
+  return f'<i class="swatch" style="background:var(--c{arm.colour % 6})"></i>'
+
+
 def _arm_row(study: Study, arm: Arm, split: str) -> str:
-  name = escape(arm.name)
+  name = _tone(arm) + escape(arm.name)
   if arm is study.reference:
     name += ' (reference)'
   return row([
@@ -79,21 +83,21 @@ def differences(study: Study) -> str:
   ]
   return table(head, rows, style='full words') + (
       f'<p class="faint">{escape(_rivals(study))} minus '
-      f'{escape(study.reference.name)}, paired by seed; Student\'s t interval '
+      f'{escape(study.reference.label)}, paired by seed; Student\'s t interval '
       'of the mean difference. Of twenty such intervals one is expected to '
       'miss its true value by chance.</p>'
   )
 
 
 def _rivals(study):
-  return study.main.name if len(study.rivals) == 1 else 'Each arm'
+  return study.main.label if len(study.rivals) == 1 else 'Each arm'
 
 
 def every_run(study: Study) -> str:
   """A folded table with a row per run and split."""
   rows = [
       row([
-          escape(arm.name), str(seed), one['split'],
+          escape(arm.label), str(seed), one['split'],
           *(ratio(one[key]) for key in MEASURES), f'{one["step"]:,}',
           pace(run.pace()), duration(run.seconds), escape(str(run.folder)),
       ])

@@ -32,7 +32,7 @@ def settings(study: Study) -> str:
     ))
     if any(value != usual for value in values):
       changed.append(rows[-1])
-  head = ['setting', *(escape(arm.name) for arm in study.arms), 'default']
+  head = ['setting', *(escape(arm.label) for arm in study.arms), 'default']
   return (
       table(head, changed, style='text')
       + '<details><summary>All settings</summary>'
@@ -53,7 +53,7 @@ def made(study: Study) -> str:
           f'{versions}'
       )
       groups.setdefault(text, []).append(
-          f'<h3>{escape(arm.name)}, seed {seed}</h3>'
+          f'<h3>{escape(arm.label)}, seed {seed}</h3>'
           f'<pre>{escape(facts["command"])}</pre>'
       )
   return ''.join(

@@ -112,16 +112,16 @@ def _row(study, pair, palette):
   cells = [
       figure(photo(path), 'photo', 'image'),
       figure(painted(pair.truth, palette), 'map', 'truth'),
-      figure(painted(pair.theirs, palette), 'map', theirs.name),
-      figure(painted(pair.ours, palette), 'map', ours.name),
+      figure(painted(pair.theirs, palette), 'map', theirs.label),
+      figure(painted(pair.ours, palette), 'map', ours.label),
       figure(
           painted(who_is_right(pair), [*tones, _GREY]), 'who', 'who is right'
       ),
   ]
   text = (
       f'{pair.name}, seed {pair.seed}: {pair.share:.1%} of the pixels differ; '
-      f'right: {_right(pair.theirs, pair):.1%} ({theirs.name}), '
-      f'{_right(pair.ours, pair):.1%} ({ours.name})'
+      f'right: {_right(pair.theirs, pair):.1%} ({theirs.label}), '
+      f'{_right(pair.ours, pair):.1%} ({ours.label})'
   )
   return (
       f'<h3 class="file">{escape(text)}</h3>'
@@ -130,7 +130,7 @@ def _row(study, pair, palette):
 
 
 def _keys(study):
-  keys = [(_TONES[arm.colour % 6], f'only {arm.name} is right')
+  keys = [(_TONES[arm.colour % 6], f'only {arm.label} is right')
           for arm in study.arms]
   keys.append((_GREY, 'they differ, both wrong'))
   return '<div class="keys">' + ''.join(
@@ -149,7 +149,7 @@ def panels(study: Study) -> str:
   pairs = [pair for pair in most_different(study) if pair.share]
   if pairs:
     note = (
-        f'The images on which an arm and {study.reference.name} differ most, '
+        f'The images on which an arm and {study.reference.label} differ most, '
         'of those that the runs kept; for each the seed with the most. Chosen '
         'to show differences: they are no measure of them.'
     )
@@ -179,7 +179,7 @@ def _shown_runs(study: Study) -> dict[str, Run]:
   if len(found) == 1:
     return {'prediction': study.main.first}
   return {
-      f'{arm.name}, seed {run.settings["seed"]}': run
+      f'{arm.label}, seed {run.settings["seed"]}': run
       for arm, run in found.items()
   }
 

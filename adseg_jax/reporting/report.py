@@ -70,7 +70,8 @@ def table(workdirs: list[epath.PathLike]) -> Group:
   """
   found = study(read_runs(workdirs))
   rows = _over_seeds(found) if found.has_seeds else _single(found)
-  return Group(rows, *map(Text, sentences(found)))
+  named = [arm.name for arm in found.arms if arm.label != arm.name]
+  return Group(rows, *map(Text, [*named, *sentences(found)]))
 
 
 def _empty(first: list[str], last: list[str]) -> Table:
@@ -86,13 +87,14 @@ def _empty(first: list[str], last: list[str]) -> Table:
 
 def _over_seeds(found: Study) -> Table:
   # The one setting that differs is the heading: 80 columns are soon full.
-  setting = found.arms[0].name.removesuffix(f' {found.arms[0].short}')
-  named = setting == found.arms[0].name
-  result = _empty(['arm' if named else setting, 'split', 'seeds'], [])
+  first = found.arms[0]
+  setting = first.name.removesuffix(f' {first.short}')
+  title = 'arm' if setting == first.name else setting
+  result = _empty([title, 'split', 'seeds'], [])
   for split in found.splits:
     for arm in found.arms:
       result.add_row(
-          Text(arm.name if named else arm.short), split, str(len(arm.runs)),
+          Text(arm.short or arm.name), split, str(len(arm.runs)),
           *(spread(arm.summary(score(split, key))) for key in MEASURES),
       )
   return result

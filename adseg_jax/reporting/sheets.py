@@ -52,7 +52,7 @@ def _differences(study):
   rows = []
   for arm in study.rivals:
     for split in study.splits:
-      cells = [f'{arm.name} against {study.reference.short}', split]
+      cells = [f'{arm.label} against {study.reference.short}', split]
       for key in MEASURES:
         found = study.difference(arm, score(split, key))
         cells += [difference(found.mean), interval(found)]
@@ -62,7 +62,7 @@ def _differences(study):
 
 def _runs(study):
   rows = [
-      [arm.name, seed, one['split'], *(ratio(one[key]) for key in MEASURES),
+      [arm.label, seed, one['split'], *(ratio(one[key]) for key in MEASURES),
        duration(run.seconds)]
       for arm in study.arms for seed, run in arm.runs.items()
       for one in run.scored

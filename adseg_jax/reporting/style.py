@@ -122,6 +122,7 @@ tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
 tr.main > * { font-weight: 600; }
 .text td { white-space: normal; min-width: 6rem; }
 .text th { white-space: nowrap; }
+.words th { white-space: normal; }
 .words td:nth-child(2), .words th:nth-child(2), .words td:last-child,
 .words th:last-child { text-align: left; }
 .changed > * { font-weight: 600; }

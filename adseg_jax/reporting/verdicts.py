@@ -38,7 +38,7 @@ def sentence(study: Study, arm: Arm, split: str, key: str) -> str:
       f' (95 % interval {interval(found)})' if found.has_interval else ''
   )
   return (
-      f'{MEASURES[key]}, {split}, {arm.name} against {study.reference.short}: '
+      f'{MEASURES[key]}, {split}, {arm.label} against {study.reference.short}: '
       f'{difference(found.mean)}{reach}; {plainly(found)}.'
   )
 
@@ -58,8 +58,8 @@ def cautions(study: Study) -> list[str]:
     alone = sorted(arm.runs.keys() ^ study.reference.runs.keys())
     if alone:
       found.append(
-          f'Seeds {listed(alone)} are in one of {arm.name} and '
-          f'{study.reference.name} only: they count in the means, not in the '
+          f'Seeds {listed(alone)} are in one of {arm.label} and '
+          f'{study.reference.label} only: they count in the means, not in the '
           'differences.'
       )
   runs = [run for arm in study.arms for run in arm.runs.values()]

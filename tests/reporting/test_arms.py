@@ -15,6 +15,7 @@ def test_seeds_are_one_arm(folders):
       'adversary.weight 0', 'adversary.weight 0.1'
   ]
   assert [arm.short for arm in found.arms] == ['0', '0.1']
+  assert found.main.label == 'adversary.weight 0.1'
   assert [list(arm.runs) for arm in found.arms] == [[0, 1, 2]] * 2
   assert found.has_seeds
   assert found.splits == ['validation', 'test']
@@ -67,6 +68,7 @@ def test_several_settings_get_letters(new_run):
       'C: adversary.encoding product, adversary.weight 0.1',
   ]
   assert [arm.short for arm in found.arms] == ['A', 'B', 'C']
+  assert found.reference.label == 'arm A'
 
 
 def test_a_long_value_gets_a_letter(new_run):

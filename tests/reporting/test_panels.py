@@ -24,13 +24,16 @@ def _share(ours, theirs):
 
 
 def test_the_seed_that_differs_most_is_shown(folders):
+  # fake_run: the control's prediction is label_map(20 + seed).
+  ours = [label_map(10), (label_map(21) + 1) % 3, label_map(12)]
+  for guess, folder in zip(ours, folders[3:], strict=True):
+    Image.fromarray(guess).save(folder / 'panels' / 'one_prediction.png')
   (pair,) = panels.most_different(_study(folders))
-  # fake_run: an adversary's prediction is label_map(10 + seed).
-  shares = [_share(label_map(10 + k), label_map(20 + k)) for k in range(3)]
-  assert pair.seed == int(np.argmax(shares))
+  shares = [_share(ours[k], label_map(20 + k)) for k in range(3)]
+  assert pair.seed == int(np.argmax(shares)) == 1
   assert pair.share == pytest.approx(max(shares))
-  np.testing.assert_array_equal(pair.ours, label_map(10 + pair.seed))
-  np.testing.assert_array_equal(pair.theirs, label_map(20 + pair.seed))
+  np.testing.assert_array_equal(pair.ours, ours[1])
+  np.testing.assert_array_equal(pair.theirs, label_map(21))
 
 
 def test_who_is_right_by_hand():

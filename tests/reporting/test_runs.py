@@ -92,6 +92,14 @@ def test_the_terminal_table_over_seeds_fits_80_columns(folders):
   assert all(line.count('±') == 3 for line in lines[1:5])
 
 
+def test_the_terminal_table_names_lettered_arms(folders, new_run):
+  lines = _shown([*folders, new_run('c', encoding='product')])
+  assert [line.split()[0] for line in lines[1:4]] == ['A', 'B', 'C']
+  assert any(
+      line.startswith('C: adversary.encoding product') for line in lines
+  )
+
+
 @pytest.mark.parametrize('key', ['palette', 'classes'])
 def test_a_data_set_of_another_size_is_refused(key, pair, tmp_path):
   about = json.loads((pair[0] / 'experiment.json').read_text())

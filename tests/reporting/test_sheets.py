@@ -87,4 +87,4 @@ def test_a_bar_does_not_end_a_cell(new_run):
       new_run('a', encoding='basic', weight=0.5),
       new_run('b', encoding='a|b', weight=0.5),
   ]))
-  assert 'adversary.encoding a\\|b' in sheets.markdown(found)
+  assert 'adversary.encoding a\\|b |' in sheets.markdown(found)
