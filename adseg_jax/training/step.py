@@ -1,7 +1,10 @@
 """One function computes both updates: pure, over an explicit state."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from adseg_jax import encodings
@@ -18,17 +21,23 @@ from adseg_jax.training.optimizers import (
 )
 from adseg_jax.training.state import Network
 
-# What the adversary adds to the metrics; nan before it starts.
-ADVERSARY_METRICS = (
-    'adversarial_loss', 'discriminator_loss', 'd_real', 'd_fake'
+# Squared norms of the two gradients at the segmentor's logits.
+_SQUARES = ('segmentation_square', 'adversarial_square')
+_PLAYERS_METRICS = (
+    'adversarial_loss', 'discriminator_loss', 'd_real', 'd_fake',
+    'd_real_accuracy', 'd_fake_accuracy', *_SQUARES,
 )
+# What the adversary adds to the metrics; nan before it starts.
+ADVERSARY_METRICS = (*_PLAYERS_METRICS[:-2], 'gradient_ratio')
+_NAN = np.float32(np.nan)
 
 
 def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   """One step of both networks: one forward pass, two pullbacks, two updates.
 
   Sums and counts cross devices, never means, so that the result does not
-  depend on how a batch is split.
+  depend on how a batch is split. Where a loss, a gradient or a new parameter
+  is not finite, neither network changes.
 
   Args:
     state: TrainState.
@@ -39,50 +48,40 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
 
   Returns:
     (TrainState, metrics): float32 scalars over the whole batch. The
-    adversary's are absent where lambda is 0, and nan before it starts.
+    adversary's are absent where lambda is 0, and nan before it starts;
+    'dropped' is 1 where the updates were dropped.
   """
   learns = turns(state.step, method.adversary)
-  gradients, model_state, metrics = _local_gradients(
+  gradients, losses, model_state, metrics = _local_gradients(
       state, batch, learns, method, axis_name
   )
-  gradients = tuple(
-      without_frozen(gradient, update) for gradient, update in zip(
-          gradients,
-          (method.optimizer.segmentor, method.optimizer.discriminator),
-          strict=True,
-      )
-  )
-  gradients, metrics = _sum((gradients, metrics), axis_name)
-  segmentor_gradient, discriminator_gradient = gradients
-  metrics['segmentor_gradient_norm'] = optax.tree.norm(segmentor_gradient)
-  if method.adversary.weight:
-    metrics['discriminator_gradient_norm'] = optax.tree.norm(
-        discriminator_gradient
-    )
+  updates = method.optimizer.segmentor, method.optimizer.discriminator
+  gradients = [
+      without_frozen(gradient, update)
+      for gradient, update in zip(gradients, updates, strict=True)
+  ]
+  gradients, losses, metrics = _sum((gradients, losses, metrics), axis_name)
+  metrics = _finish(metrics, gradients, method.adversary)
   if axis_name:
     model_state = jax.lax.pmean(model_state, axis_name)
   segmentor = state.segmentor.replace(
       model_state=state.segmentor.model_state | model_state
   )
-  at = state.step, method.optimizer.steps
+  old = [state.segmentor, state.discriminator]
+  new = [
+      _when(learn, lambda n=n, g=g, u=u: updated(
+          n, g, u, state.step, method.optimizer.steps
+      ), lambda o=o: o)
+      for learn, n, g, u, o in zip(
+          learns, (segmentor, state.discriminator), gradients, updates, old,
+          strict=True,
+      )
+  ]
+  finite = _finite((losses, gradients, new))
+  new = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
   return state.replace(
-      step=state.step + 1,
-      segmentor=_when(
-          learns[0],
-          lambda: updated(
-              segmentor, segmentor_gradient, method.optimizer.segmentor, *at
-          ),
-          lambda: state.segmentor,
-      ),
-      discriminator=_when(
-          learns[1],
-          lambda: updated(
-              state.discriminator, discriminator_gradient,
-              method.optimizer.discriminator, *at,
-          ),
-          lambda: state.discriminator,
-      ),
-  ), metrics
+      step=state.step + 1, segmentor=new[0], discriminator=new[1]
+  ), metrics | {'dropped': 1 - finite.astype(jnp.float32)}
 
 
 def eval_step(state, images, *, method: Method):
@@ -131,39 +130,105 @@ def _when(condition, then, otherwise):
   return jax.lax.cond(condition, then, otherwise)
 
 
-def _local_gradients(state, batch, learns, method, axis_name):
-  """((segmentor's, discriminator's gradient), model state, metrics).
-
-  All are this device's share: the sum over devices is the result.
-  """
-  adversary = method.adversary
-  losses = _make_losses(state, batch, method, axis_name)
-
-  def gradients(adversarial):
-    _, pull, (model_state, metrics) = jax.vjp(
-        lambda segmentor, discriminator: losses(
-            segmentor, discriminator, adversarial
-        ),
-        state.segmentor.params, state.discriminator.params, has_aux=True,
-    )
-    pulled = tuple(
-        _when(learn, lambda i=i: pull(_one_of_two(i))[i], lambda n=n: _zeros(n))
-        for i, (learn, n) in enumerate(
-            zip(learns, (state.segmentor, state.discriminator), strict=True)
-        )
-    )
-    return pulled, model_state, metrics
-
-  if adversary.weight == 0 or adversary.start == 0:
-    return gradients(adversary.weight > 0)
-  return jax.lax.cond(
-      state.step < adversary.start,
-      lambda: gradients(False), lambda: gradients(True),
+def _finite(tree):
+  """Whether every number of a tree is."""
+  return functools.reduce(
+      jnp.logical_and,
+      [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)],
   )
 
 
+def _finish(metrics, gradients, adversary: Adversary):
+  """Metrics of sums over all devices."""
+  segmentor, discriminator = gradients
+  metrics['segmentor_gradient_norm'] = optax.tree.norm(segmentor)
+  if adversary.weight:
+    metrics['discriminator_gradient_norm'] = optax.tree.norm(discriminator)
+    segmentation, adversarial = (metrics.pop(name) for name in _SQUARES)
+    # A batch of void has no segmentation gradient: 0, not nan.
+    least = np.finfo(np.float32).tiny
+    metrics['gradient_ratio'] = jnp.sqrt(
+        adversarial / jnp.maximum(segmentation, least)
+    )
+  return metrics
+
+
+def _local_gradients(state, batch, learns, method, axis_name):
+  """((segmentor's, discriminator's gradient), losses, model state, metrics).
+
+  All are this device's share: the sum over devices is the result. Each loss
+  is pulled back to the logits first, where the two parts of the segmentor's
+  can be compared; their sum goes on to its parameters.
+  """
+  adversary = method.adversary
+  labels = downsample_labels(batch['label'], method.segmentor.stride)
+  average = _make_average(labels, axis_name)
+  logits, pull_logits, model_state = jax.vjp(
+      _make_forward(state, batch['image'], method, axis_name),
+      state.segmentor.params, has_aux=True,
+  )
+  segmentation, pull, metrics = jax.vjp(
+      lambda logits: _segmentation(logits, labels, average, method), logits,
+      has_aux=True,
+  )
+  wanted, = pull(jnp.float32(1))
+
+  def pull_segmentor(gradient):
+    return pull_logits(gradient)[0]
+
+  def alone():
+    return (
+        (_when(learns[0], lambda: pull_segmentor(wanted),
+               lambda: _zeros(state.segmentor)),
+         _zeros(state.discriminator)),
+        (jnp.float32(0),) * 2,
+        dict.fromkeys(_PLAYERS_METRICS if adversary.weight else (), _NAN),
+    )
+
+  def against():
+    losses, pull, more = jax.vjp(
+        lambda *args: _players(*args, labels, batch['image'], average, method),
+        logits, state.discriminator.params, has_aux=True,
+    )
+    gradients, squares = _pulled(pull, pull_segmentor, wanted, learns, state)
+    return gradients, losses, more | squares
+
+  if adversary.weight and adversary.start:
+    gradients, losses, more = jax.lax.cond(
+        state.step < adversary.start, alone, against
+    )
+  else:
+    gradients, losses, more = against() if adversary.weight else alone()
+  return gradients, (segmentation, *losses), model_state, metrics | more
+
+
+def _pulled(pull, pull_segmentor, wanted, learns, state):
+  """Both networks' gradients, and what compares the segmentor's two losses.
+
+  Args:
+    pull: cotangents of the players' losses -> (logits', discriminator's).
+    pull_segmentor: gradient at the logits -> the segmentor's.
+    wanted: gradient of the cross-entropy at the logits.
+    learns: which networks learn.
+    state: TrainState.
+  """
+  def segmentor():
+    fooling = pull(_one_of_two(0))[0]
+    squares = (wanted**2).sum(), (fooling**2).sum()
+    return pull_segmentor(wanted + fooling), squares
+
+  gradient, squares = _when(
+      learns[0], segmentor, lambda: (_zeros(state.segmentor), (_NAN, _NAN))
+  )
+  discriminator = _when(
+      learns[1], lambda: pull(_one_of_two(1))[1],
+      lambda: _zeros(state.discriminator),
+  )
+  return (gradient, discriminator), dict(zip(_SQUARES, squares, strict=True))
+
+
 def _one_of_two(index: int):
-  """Cotangents that pull one of the two losses back, and not the other.
+  """Cotangents that pull one of the two players' losses back.
 
   Half of what a pullback returns belongs to the other player; it is never
   used, and the compiler drops it. This is all that keeps one network's loss
@@ -176,36 +241,23 @@ def _zeros(network: Network):
   return jax.tree.map(jnp.zeros_like, network.params)
 
 
-def _make_losses(state, batch, method, axis_name):
-  """Both losses as a function of both networks' parameters."""
-  images = batch['image']
-  labels = downsample_labels(batch['label'], method.segmentor.stride)
-  average = _make_average(labels, axis_name)
+def _make_forward(state, images, method, axis_name):
+  """The segmentor as a function of its parameters: (logits, model state)."""
   key = jax.random.fold_in(state.key, state.step)
   if axis_name:
     key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
 
-  def losses(segmentor_params, discriminator_params, adversarial: bool):
-    logits, model_state = method.segmentor.apply(
-        {'params': segmentor_params, **state.segmentor.model_state}, images,
+  def forward(params):
+    return method.segmentor.apply(
+        {'params': params, **state.segmentor.model_state}, images,
         # A mean over devices would move even a constant, by rounding.
         train=True, mutable=[
             name for name in state.segmentor.model_state if name != CONSTANTS
         ],
         rngs={'dropout': key},
     )
-    segmentor, metrics = _segmentation(logits, labels, average, method)
-    discriminator = jnp.float32(0)
-    if adversarial:
-      weighted, discriminator, more = _adversarial(
-          logits, labels, images, discriminator_params, average, method
-      )
-      segmentor, metrics = segmentor + weighted, metrics | more
-    elif method.adversary.weight:
-      metrics |= dict.fromkeys(ADVERSARY_METRICS, jnp.float32(jnp.nan))
-    return (segmentor, discriminator), (model_state, metrics)
 
-  return losses
+  return forward
 
 
 def _make_average(labels, axis_name):
@@ -241,8 +293,8 @@ def _segmentation(logits, labels, average, method):
   return metrics['segmentation_loss'], metrics
 
 
-def _adversarial(logits, labels, images, params, average, method):
-  """(lambda x the segmentor's loss, the discriminator's loss, metrics)."""
+def _players(logits, params, labels, images, average, method):
+  """((lambda x the segmentor's loss, the discriminator's loss), metrics)."""
   adversary = method.adversary
   objective = OBJECTIVES[adversary.objective]
   tau = adversary.tau if adversary.encoding == 'scaling' else None
@@ -251,17 +303,19 @@ def _adversarial(logits, labels, images, params, average, method):
       discriminate(maps)
       for maps in encodings.class_maps(logits, labels, tau=tau)
   )
+  sure_real, sure_fake = map(objective.probability, (real, fake))
   metrics = {
       'adversarial_loss': average(objective.segmentor(fake)),
       'discriminator_loss': average(objective.discriminator(real, fake)),
-      'd_real': average(objective.probability(real)),
-      'd_fake': average(objective.probability(fake)),
+      'd_real': average(sure_real),
+      'd_fake': average(sure_fake),
+      'd_real_accuracy': average(jnp.float32(sure_real > 0.5)),
+      'd_fake_accuracy': average(jnp.float32(sure_fake < 0.5)),
   }
   return (
       adversary.weight * metrics['adversarial_loss'],
       metrics['discriminator_loss'],
-      metrics,
-  )
+  ), metrics
 
 
 def _make_discriminate(images, params, method):

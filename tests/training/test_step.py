@@ -33,7 +33,9 @@ from adseg_jax.training.step import ADVERSARY_METRICS, train_step
 DISCRIMINATORS = {
     'two_branch': TwoBranch(width=0.02), 'patch': Patch(width=0.02),
 }
-ALWAYS = {'segmentation_loss', 'pixel_accuracy', 'segmentor_gradient_norm'}
+ALWAYS = {
+    'segmentation_loss', 'pixel_accuracy', 'segmentor_gradient_norm', 'dropped'
+}
 WITH_ADVERSARY = ALWAYS | {*ADVERSARY_METRICS, 'discriminator_gradient_norm'}
 
 
@@ -212,6 +214,9 @@ def test_metrics_equal_numpy():
       'discriminator_loss': ((real - 1) ** 2 + fake**2).mean(),
       'd_real': real.clip(0, 1).mean(),
       'd_fake': fake.clip(0, 1).mean(),
+      'd_real_accuracy': (real > 0.5).mean(),
+      'd_fake_accuracy': (fake < 0.5).mean(),
+      'dropped': 0,
   }
   for name, value in expected.items():
     np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
@@ -226,6 +231,68 @@ def test_gradient_norms_are_those_of_the_gradients():
     np.testing.assert_allclose(
         metrics[f'{name}_gradient_norm'], norm, rtol=1e-5
     )
+
+
+def test_the_gradient_ratio_is_that_of_the_two_losses_at_the_logits():
+  method = make_method(weight=0.7)
+  state, batch = make_state(method), make_batch()
+  labels = batch['label'][:, 2::4, 2::4]
+  logits = method.segmentor.apply(
+      {'params': state.segmentor.params}, batch['image'], train=True
+  )
+
+  def fooling(logits):
+    maps = jax.nn.softmax(logits) * (labels != 255)[..., None]
+    fake = method.discriminator.apply(
+        {'params': state.discriminator.params}, maps, batch['image']
+    )
+    return 0.7 * jax.nn.softplus(-fake).mean()
+
+  def wanted(logits):
+    return mean_over(labels, cross_entropy(logits, labels))
+
+  norms = [
+      jnp.linalg.norm(jax.grad(loss)(logits)) for loss in (fooling, wanted)
+  ]
+  _, metrics = stepper(method)(state, batch)
+  np.testing.assert_allclose(
+      metrics['gradient_ratio'], norms[0] / norms[1], rtol=1e-5
+  )
+
+
+def broken_batch():
+  batch = make_batch()
+  batch['image'][0] = np.nan
+  return batch
+
+
+@pytest.mark.parametrize('options,broken', [
+    ({}, 'image'), ({'weight': 0.0}, 'image'), ({'start': 2}, 'image'),
+    ({'segmentor': Mini(average=True)}, 'image'),
+    # Gradients are finite, what they lead to is not.
+    ({'update': dataclasses.replace(
+        HEAVY, learning_rate=1e38, new_layers=('conv',), new_layers_factor=1e9
+    )}, 'update'),
+])
+def test_an_update_that_is_not_finite_is_dropped(options, broken):
+  method = make_method(**{'update': HEAVY} | options)
+  state = make_state(method)
+  batch = broken_batch() if broken == 'image' else make_batch()
+  after, metrics = stepper(method)(state, batch)
+  assert metrics['dropped'] == 1
+  assert same((after.segmentor, after.discriminator),
+              (state.segmentor, state.discriminator))
+  assert after.step == 1
+
+
+def test_a_dropped_update_leaves_no_trace():
+  method = make_method(update=HEAVY)
+  start = make_state(method)
+  broken, _ = stepper(method)(start, broken_batch())
+  after, metrics = stepper(method)(broken, make_batch())
+  plain, _ = stepper(method)(start.replace(step=broken.step), make_batch())
+  assert metrics['dropped'] == 0
+  assert same(after, plain)
 
 
 def test_same_key_same_bits_and_another_seed_others():
@@ -279,7 +346,8 @@ def test_whose_turn_it_is(start, alternate_every, turns):
       assert same(*params) != learns, i
     assert history[i].keys() == WITH_ADVERSARY
     for name in ADVERSARY_METRICS:
-      assert np.isnan(history[i][name]) == (i < start), (name, i)
+      unknown = i < start or (turn == 'D' and name == 'gradient_ratio')
+      assert np.isnan(history[i][name]) == unknown, (name, i)
     for name in WITH_ADVERSARY - set(ADVERSARY_METRICS):
       assert np.isfinite(history[i][name]), (name, i)
 
