@@ -63,43 +63,55 @@ def learning(study: Study) -> str:
   ) + '</div>'
 
 
+# Title, note, (metric, label, colour) of each line, range and dotted line.
+_ADVERSARY = (
+    ('Adversarial losses',
+     'A discriminator whose loss stays near 0 has won: the segmentor learns '
+     'nothing from it.',
+     (('adversarial_loss', 'segmentor', 2),
+      ('discriminator_loss', 'discriminator', 3)), None, None),
+    ('What the discriminator believes',
+     'Mean probability that it calls a map real; at 0.5 (dotted) it can not '
+     'tell.',
+     (('d_real', 'D(real)', 2), ('d_fake', 'D(fake)', 3)), (0, 1), 0.5),
+    ('How often the discriminator is right',
+     'Share of the real and of the predicted maps that it tells rightly; at '
+     '0.5 (dotted) it guesses.',
+     (('d_real_accuracy', 'real', 2), ('d_fake_accuracy', 'predicted', 3)),
+     (0, 1), 0.5),
+    ('How hard the adversary pulls',
+     'Norm of the adversarial gradient, λ included, over that of the '
+     'cross-entropy, at the segmentor\'s logits.',
+     (('gradient_ratio', 'ratio', 2),), None, None),
+)
+
+
 def adversary(study: Study, bands: list[Band] = ()) -> str:
   """Curves of both sides' losses and of what the discriminator believes.
 
-  Empty where no arm has an adversary.
+  Empty where no arm has an adversary; a chart that no run has a metric for is
+  left out.
 
   Args:
     study: what the report is about.
     bands: stretches of steps to mark in these curves.
   """
   rivals = [arm for arm in study.arms if arm.weight]
-  if not rivals:
-    return ''
-
-  def by_kind(kinds):
-    return [
+  drawn = []
+  for title, note, kinds, limits, rule in _ADVERSARY:
+    lines = [
         Series(
             label if len(rivals) == 1 else f'{label}, {arm.label}',
             points, colour, dash, spread,
         )
         for dash, arm in enumerate(rivals) for key, label, colour in kinds
-        for points, spread in [over_seeds(arm, key)]
+        for points, spread in [over_seeds(arm, key)] if points
     ]
-
-  losses = by_kind([
-      ('adversarial_loss', 'segmentor', 2),
-      ('discriminator_loss', 'discriminator', 3),
-  ])
-  beliefs = by_kind([('d_real', 'D(real)', 2), ('d_fake', 'D(fake)', 3)])
-  return '<div class="charts">' + chart(
-      'Adversarial losses',
-      'A discriminator whose loss stays near 0 has won: the segmentor learns '
-      'nothing from it.' + _spread(study), losses, bands=bands,
-  ) + chart(
-      'What the discriminator believes',
-      'Mean probability that it calls a map real; at 0.5 (dotted) it can not '
-      'tell.' + _spread(study), beliefs, limits=(0, 1), rule=0.5, bands=bands,
-  ) + '</div>'
+    if lines:
+      drawn.append(
+          chart(title, note + _spread(study), lines, limits, rule, bands)
+      )
+  return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ''
 
 
 def measures(study: Study) -> str:

@@ -57,9 +57,10 @@ def arms(study: Study) -> str:
       'arm', 'split', 'seeds', *MEASURES.values(), 'images per second',
       'time per run',
   ]
+  means = 'Mean ± sample standard deviation over the seeds. '
   return table(head, rows, style='full words') + (
-      '<p class="faint">Mean ± sample standard deviation over the seeds. '
-      'Images per second: a run\'s median over its training steps.</p>'
+      f'<p class="faint">{means * study.has_seeds}Images per second: a run\'s '
+      'median over its training steps.</p>'
   )
 
 
@@ -81,11 +82,13 @@ def differences(study: Study) -> str:
       'difference', 'split', 'mean', '95 % interval', 'common seeds',
       'what the interval shows',
   ]
+  how = (
+      '; Student\'s t interval of the mean difference. Of twenty such intervals '
+      'one is expected to miss its true value by chance.'
+  ) if study.has_seeds else '.'
   return table(head, rows, style='full words') + (
       f'<p class="faint">{escape(_rivals(study))} minus '
-      f'{escape(study.reference.label)}, paired by seed; Student\'s t interval '
-      'of the mean difference. Of twenty such intervals one is expected to '
-      'miss its true value by chance.</p>'
+      f'{escape(study.reference.label)}, paired by seed{how}</p>'
   )
 
 

@@ -188,6 +188,8 @@ pre {
   .cards { grid-template-columns: repeat(3, 1fr); }
   .charts { grid-template-columns: 1fr 1fr; gap: 1.2rem; }
   .charts.small { grid-template-columns: 1fr 1fr 1fr; }
+  .charts.one { grid-template-columns: 1fr; }
+  tfoot { display: table-row-group; }
   .panel {
     grid-template-columns: repeat(auto-fit, minmax(110px, 1fr)); gap: .4rem;
   }

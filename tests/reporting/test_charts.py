@@ -54,6 +54,15 @@ def test_curves_of_arms_and_of_adversaries(folders):
   assert charts.adversary(study(read_runs(folders[:3]))) == ''
 
 
+def test_a_chart_without_its_metric_is_left_out(new_run):
+  folder = new_run('a')
+  assert 'pulls' not in charts.adversary(study(read_runs([folder])))
+  _rewrite(folder, lambda line: line | {'gradient_ratio': 0.25})
+  text = charts.adversary(study(read_runs([folder])))
+  assert 'How hard the adversary pulls' in text
+  assert text.count('<figure') == 3
+
+
 def test_dots_only_where_there_are_seeds(folders, pair):
   assert charts.measures(study(read_runs(folders))).count('<figure') == 6
   assert charts.measures(study(read_runs(pair))) == ''
