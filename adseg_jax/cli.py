@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import importlib
 import io
 import itertools
@@ -9,13 +10,12 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from adseg_jax.config import Experiment
-from adseg_jax.errors import UserError
+from adseg_jax.errors import Stopped, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +23,17 @@ class Arguments:
   """An experiment script's command line: every field of its experiment."""
 
   experiment: Annotated[Experiment, tyro.conf.arg(name='')]
-  workdir: Path
-  """Folder of the run; the same command in the same folder continues it."""
+  workdir: str
+  """Folder of the run, or a URL such as gs://BUCKET/RUN; the same command in
+  the same folder continues it."""
   control: bool = False
   """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
   smoke: bool = False
   """Shrink all to less than a minute, in WORKDIR/smoke: does it run?"""
+  distributed: tuple[str, ...] | None = None
+  """Train on many hosts, each of which runs this command. Nothing behind it on
+  TPU pods and under Slurm; elsewhere ADDRESS:PORT of the first host, the
+  number of processes, and this one's number from 0."""
 
 
 def parse(kind: type, default, description: str, argv: list[str] | None = None):
@@ -80,8 +85,18 @@ def guard(command: Callable[[], None]):
   except UserError as error:
     # The part that quotes a library may have several lines.
     sys.exit(f'error: {" ".join(str(error).split())}')
+  except Stopped as stopped:
+    print(stopped, flush=True)
   except KeyboardInterrupt:
     sys.exit('stopped: the same command continues from the last checkpoint')
+  except OSError as error:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+      raise
+    sys.exit(
+        f'error: {error.filename or "a file"} cannot be written '
+        f'({error.strerror}): free space, then the same command continues '
+        'from the last checkpoint'
+    )
   sys.exit(0)
 
 
@@ -120,28 +135,65 @@ def run(experiment: Experiment, description: str):
 
 
 def _run(experiment: Experiment, description: str):
-  default = Arguments(experiment, Path('runs') / experiment.name)
+  default = Arguments(experiment, f'runs/{experiment.name}')
   arguments = parse(Arguments, default, description)
+  if arguments.distributed is not None:
+    join(arguments.distributed)
   # TensorFlow logs to stderr from C++ unless told before it is imported.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  from etils import epath
   from rich.console import Console
 
   from adseg_jax.reporting.report import table, write_report
   from adseg_jax.smoke import shrunk
   from adseg_jax.training.loop import train
+  from adseg_jax.training.parallel import is_main
 
   if arguments.smoke:
     arguments = shrunk(arguments)
-  arms = {arguments.workdir: arguments.experiment}
+  folder = epath.Path(arguments.workdir)
+  arms = {folder: arguments.experiment}
   if arguments.control and arguments.experiment.adversary.weight:
-    arms[arguments.workdir / 'control'] = control_of(arguments.experiment)
+    arms[folder / 'control'] = control_of(arguments.experiment)
   for workdir, arm in arms.items():
     train(arm, workdir)
+  if not is_main():
+    return
   workdirs = list(arms)
-  page = write_report(workdirs, arguments.workdir / 'report.html')
+  page = write_report(workdirs, folder / 'report.html')
   Console().print(table(workdirs))
   print(f'Report: {page}')
+
+
+def join(place: tuple[str, ...]):
+  """Connects this process with those of the other hosts.
+
+  Args:
+    place: nothing, or address, number of processes and this one's number.
+
+  Raises:
+    UserError: neither, or the others can't be found.
+  """
+  import jax
+
+  def wrong(what):
+    return UserError(
+        f'--distributed {" ".join(place)}: {what}: give nothing behind it on '
+        'TPU pods and under Slurm, else ADDRESS:PORT of the first host, the '
+        "number of processes and this one's number, such as "
+        '10.0.0.2:1234 4 0'
+    )
+
+  numbers = [int(word) for word in place[1:] if word.isdigit()]
+  if place and (len(place) != 3 or len(numbers) != 2 or ':' not in place[0]):
+    raise wrong('not understood')
+  if place and not numbers[1] < numbers[0]:
+    raise wrong(f'process {numbers[1]} of {numbers[0]}')
+  try:
+    jax.distributed.initialize(*place[:1], *numbers)
+  except (RuntimeError, ValueError) as error:
+    raise wrong(f'no connection ({error})') from error
 
 
 def control_of(experiment: Experiment) -> Experiment:

@@ -61,6 +61,10 @@ class Data:
   jitter: float = 0.2
   """Photometric jitter: brightness is shifted by up to this much of full
   range, contrast and saturation are scaled by 1 - jitter to 1 + jitter."""
+  balance: float = 0.0
+  """Weight of rare classes in the cross-entropy: exponent of (median class
+  frequency / class frequency). 0 weighs every pixel alike, 1 is median
+  frequency balancing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,6 +261,9 @@ def validate(experiment: Experiment, stride: int, devices: int):
   low, high = data.scale
   _check(0 < low <= high, 'data.scale', f'{low} {high}', '0 < low <= high')
   _check(0 <= data.jitter < 1, 'data.jitter', data.jitter, '0 <= jitter < 1')
+  _check(
+      0 <= data.balance <= 1, 'data.balance', data.balance, '0 to 1'
+  )
   _check(
       all(side > 0 for side in data.size) or data.size == (0, 0), 'data.size',
       ' '.join(map(str, data.size)), 'a height and a width, or 0 0',

@@ -26,7 +26,7 @@ def shrunk(arguments):
   jax.config.update('jax_disable_most_optimizations', True)
   return dataclasses.replace(
       arguments, experiment=shrink(arguments.experiment),
-      workdir=arguments.workdir / 'smoke',
+      workdir=f'{arguments.workdir}/smoke',
   )
 
 
@@ -36,7 +36,7 @@ def shrink(experiment: Experiment) -> Experiment:
   Both networks learn in it, whatever the schedule between them; weights of
   others are not loaded, since they do not fit narrow networks.
   """
-  replace, batch = dataclasses.replace, jax.local_device_count()
+  replace, batch = dataclasses.replace, jax.device_count()
   data, adversary = experiment.data, experiment.adversary
   optimizer = experiment.optimizer
   return replace(

@@ -5,6 +5,7 @@ import importlib.metadata
 import inspect
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from adseg_jax.errors import UserError
 from adseg_jax.training.loop import train
 
 ROOT = Path(__file__).parents[1]
-DEFAULT = cli.Arguments(Experiment(name='x'), Path('runs/x'))
+DEFAULT = cli.Arguments(Experiment(name='x'), 'runs/x')
 
 
 def parse(*argv):
@@ -95,14 +96,14 @@ def test_a_workdir_that_cannot_be_one(capsys, tmp_path, name):
 def test_a_workdir_that_cannot_be_written(
     capsys, tiny, tmp_path, monkeypatch, toys
 ):
-  workdir, mkdir = tmp_path / 'run', Path.mkdir
+  workdir, mkdir = tmp_path / 'run', os.makedirs
 
   def refuse(path, *arguments, **options):
-    if path == workdir:
+    if str(path) == str(workdir):
       raise PermissionError(errno.EACCES, 'Permission denied', str(path))
     mkdir(path, *arguments, **options)
 
-  monkeypatch.setattr(Path, 'mkdir', refuse)
+  monkeypatch.setattr(os, 'makedirs', refuse)
   message = failure(capsys, lambda: train(on_toy(tiny), workdir))
   assert f'--workdir {workdir}: ' in message
   assert 'Permission denied' in message

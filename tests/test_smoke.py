@@ -38,7 +38,7 @@ def test_every_experiment_is_valid_whole_and_shrunk(path):
 
 def test_a_smoke_run_has_a_folder_of_its_own(monkeypatch, tmp_path, tiny):
   monkeypatch.setattr(jax.config, 'update', lambda *_: None)
-  arguments = cli.Arguments(tiny, tmp_path, smoke=True)
+  arguments = cli.Arguments(tiny, str(tmp_path), smoke=True)
   shrunk = smoke.shrunk(arguments)
-  assert shrunk.workdir == tmp_path / 'smoke'
+  assert shrunk.workdir == f'{tmp_path}/smoke'
   assert json.loads(config.to_json(shrunk.experiment))['name'] == 'tiny-smoke'

@@ -45,6 +45,13 @@ class Examples:
   def __len__(self) -> int:
     return len(self.names)
 
+  def part(self, index: int, count: int) -> 'Examples':
+    """Every `count`-th example, from `index` on: a host's share."""
+    return Examples(
+        self.images[index::count], self.labels[index::count],
+        self.names[index::count],
+    )
+
 
 def load(dataset: Dataset, split: str, data: config.Data) -> Examples:
   """Reads a split into memory, after preparing the data set if needed.

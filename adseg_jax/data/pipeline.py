@@ -46,7 +46,8 @@ def train_batches(
     the batch of a single host.
 
   Raises:
-    UserError: the batch can't be divided by the number of hosts.
+    UserError: the batch can't be divided by the number of hosts; from the
+      iterator: an example can't be decoded.
   """
   if data.batch % hosts:
     raise UserError(
@@ -67,7 +68,31 @@ def train_batches(
   stream = stream.map(load, tf.data.AUTOTUNE, deterministic=True)
   stream = stream.batch(part, drop_remainder=True)
   # One batch is in use, the next is ready: more would only fill memory.
-  return stream.prefetch(2).as_numpy_iterator()
+  return _named(stream.prefetch(2).as_numpy_iterator(), examples)
+
+
+def _named(batches, examples: Examples):
+  """The same batches; says which example a failure is about."""
+  try:
+    yield from batches
+  except tf.errors.InvalidArgumentError as error:
+    raise UserError(
+        f'{_broken(examples) or "an example"} cannot be decoded '
+        f'({error.message.split(": ")[-1].splitlines()[0]}): replace the '
+        'file, delete the prepared copy of the data set, and start again'
+    ) from None
+
+
+def _broken(examples: Examples) -> str | None:
+  """Name of the first example that can't be decoded."""
+  for name, *files in zip(
+      examples.names, examples.images, examples.labels, strict=True
+  ):
+    try:
+      decode(*files)
+    except tf.errors.InvalidArgumentError:
+      return f'example {name}'
+  return None
 
 
 def shuffled(position, count: int, seed: int):

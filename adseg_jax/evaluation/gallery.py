@@ -1,8 +1,9 @@
 """Pictures of a run: validation panels, and the data set's overview."""
 
-from pathlib import Path
+import io
 
 import numpy as np
+from etils import epath
 from PIL import Image
 
 from adseg_jax.data.dataset import Dataset
@@ -19,16 +20,24 @@ def panel_indices(count: int, wanted: int) -> list[int]:
   return [i * count // shown for i in range(shown)]
 
 
-def write_label(path: Path, label: np.ndarray, palette):
+def save(path: epath.Path, picture: Image.Image, **options):
+  """Encodes as the name's ending says, and writes where epath can."""
+  encoded = io.BytesIO()
+  kind = Image.registered_extensions()[path.suffix]
+  picture.save(encoded, kind, **options)
+  path.write_bytes(encoded.getvalue())
+
+
+def write_label(path: epath.Path, label: np.ndarray, palette):
   """An index PNG in the palette; void (255) is white."""
   picture = Image.fromarray(label.astype(np.uint8)).copy()
   colours = np.full((256, 3), 255, np.uint8)
   colours[:len(palette)] = palette
   picture.putpalette(colours.tobytes())
-  picture.save(path)
+  save(path, picture)
 
 
-def write_panels(folder: Path, palette, examples, predictions: dict):
+def write_panels(folder: epath.Path, palette, examples, predictions: dict):
   """NAME_image.png, NAME_truth.png and NAME_prediction.png of each example.
 
   Args:
@@ -41,13 +50,13 @@ def write_panels(folder: Path, palette, examples, predictions: dict):
   for index, prediction in sorted(predictions.items()):
     name = examples.names[index].replace('/', '_')
     image = decode(examples.images[index], 'RGB')
-    Image.fromarray(image).save(folder / f'{name}_image.png')
+    save(folder / f'{name}_image.png', Image.fromarray(image))
     truth = decode(examples.labels[index], 'L')
     write_label(folder / f'{name}_truth.png', truth, palette)
     write_label(folder / f'{name}_prediction.png', prediction, palette)
 
 
-def write_overview(folder: Path, dataset: Dataset, predict, batch: int):
+def write_overview(folder: epath.Path, dataset: Dataset, predict, batch: int):
   """The data set's one large image, its truth and its prediction, reduced.
 
   Args:
@@ -60,7 +69,7 @@ def write_overview(folder: Path, dataset: Dataset, predict, batch: int):
   prediction = predict_large(predict, image, batch)
   folder.mkdir(parents=True, exist_ok=True)
   stride = -(-max(truth.shape) // OVERVIEW)
-  Image.fromarray(image).reduce(stride).save(folder / 'image.jpg', quality=85)
+  save(folder / 'image.jpg', Image.fromarray(image).reduce(stride), quality=85)
   for name, label in (('truth', truth), ('prediction', prediction)):
     label = label[stride // 2::stride, stride // 2::stride]
     write_label(folder / f'{name}.png', label, dataset.palette)

@@ -3,11 +3,10 @@
 import io
 import json
 import math
-import os
 import time
-from pathlib import Path
 
 import numpy as np
+from etils import epath
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -30,14 +29,14 @@ _WHITE = 255
 _GAP = 2  # white pixels between the maps of a panel
 
 
-def read_metrics(path: Path) -> list[dict]:
+def read_metrics(path: epath.Path) -> list[dict]:
   """The lines of a metrics file; a last line that was cut off is left out.
 
   Raises:
     UserError: a line is not JSON.
   """
   # A run that is killed while it writes leaves half a line: no line feed.
-  whole = path.read_text('utf-8').split('\n')[:-1]
+  whole = path.read_text(encoding='utf-8').split('\n')[:-1]
   try:
     return [json.loads(line) for line in whole]
   except ValueError as error:
@@ -73,7 +72,9 @@ class Writer:
   removed from `metrics.jsonl`, and TensorBoard is told to forget it.
   """
 
-  def __init__(self, workdir: Path, total_steps: int, start_step: int = 0):
+  def __init__(
+      self, workdir: epath.Path, total_steps: int, start_step: int = 0
+  ):
     """Prepares a writer; files are opened by `with`.
 
     Args:
@@ -81,7 +82,7 @@ class Writer:
       total_steps: step that the run ends with.
       start_step: step that it starts from, 0 or that of a checkpoint.
     """
-    self._workdir = Path(workdir)
+    self._workdir = epath.Path(workdir)
     self._total, self._start = total_steps, start_step
     self._console = Console()
     live = self._console.is_terminal and not self._console.is_dumb_terminal
@@ -176,6 +177,21 @@ class Writer:
     return (now - then) / (step - first) * (self._total - step)
 
 
+class Mute:
+  """A Writer that writes and shows nothing: for all hosts but the first."""
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    pass
+
+  def write(self, *_):
+    """Nothing."""
+
+  images = progress = message = write
+
+
 def _clock(seconds):
   if math.isnan(seconds):
     return '-:--'
@@ -192,8 +208,8 @@ def _keep_until(path, step):
     return
   kept = [line for line in read_metrics(path) if line['step'] <= step]
   beside = path.with_name(path.name + '.partial')
-  beside.write_text(''.join(json.dumps(line) + '\n' for line in kept), 'utf-8')
-  os.replace(beside, path)
+  beside.write_text(''.join(json.dumps(line) + '\n' for line in kept))
+  beside.replace(path)
 
 
 class _Events:

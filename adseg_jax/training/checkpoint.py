@@ -2,24 +2,31 @@
 
 import contextlib
 import dataclasses
+import errno
+import json
 import logging
+import os
 import sys
+import time
 import warnings
-from pathlib import Path
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.training import parallel
 
 NEWEST = 3
 MEASURE = 'mean_iou'
 FOLDER = 'checkpoints'
+# Where a checkpoint goes that can't be read.
+DAMAGED = 'damaged'
 
 
-def has_begun(workdir: Path) -> bool:
+def has_begun(workdir: epath.Path) -> bool:
   """Whether there is a checkpoint to continue from."""
   return any(path.name.isdigit() for path in (workdir / FOLDER).glob('*'))
 
@@ -44,41 +51,81 @@ def _quiet_if_it_fails():
   logger.setLevel(level)
 
 
+def _manager(directory: epath.Path) -> ocp.CheckpointManager:
+  best = checkpoint_managers.BestN(
+      get_metric_fn=_measure, n=1, keep_checkpoints_without_metrics=False
+  )
+  return ocp.CheckpointManager(directory, options=ocp.CheckpointManagerOptions(
+      preservation_policy=checkpoint_managers.AnyPreservationPolicy(
+          [checkpoint_managers.LatestN(NEWEST), best]
+      ),
+      # The policy decides what is kept; without this, Orbax would not write
+      # the scores, and a continued run would forget the best.
+      best_fn=_measure,
+      # The next step overwrites the buffers that it was given: a save must
+      # have read them before.
+      enable_async_checkpointing=False,
+      cleanup_tmp_directories=True,
+  ))
+
+
 class Checkpoints:
   """The checkpoints of a workdir; use as a context manager."""
 
-  def __init__(self, workdir: Path, experiment: Experiment):
+  def __init__(self, workdir: epath.Path, experiment: Experiment, warn=print):
     """Opens or creates `workdir`/checkpoints.
 
+    Args:
+      workdir: folder of the run.
+      experiment: saved with each checkpoint.
+      warn: called with a line for each checkpoint that is put aside because
+        it can't be read.
+
     Raises:
-      UserError: the folder can't be used, or a score in it can't be read.
+      UserError: the folder can't be used.
     """
-    logging.getLogger('absl').setLevel(logging.ERROR)
-    self.directory = (workdir / FOLDER).absolute()
+    # What fails is said by us, in one line.
+    logging.getLogger('absl').setLevel(logging.CRITICAL)
+    self.workdir, self.warn = epath.Path(workdir), warn
+    directory = self.workdir / FOLDER
+    # Orbax wants absolute paths; a URL is one, though `absolute` thinks not.
+    remote = '://' in str(directory)
+    self.directory = directory if remote else directory.absolute()
     self.experiment = dataclasses.asdict(experiment)
-    best = checkpoint_managers.BestN(
-        get_metric_fn=_measure, n=1, keep_checkpoints_without_metrics=False
-    )
-    options = ocp.CheckpointManagerOptions(
-        preservation_policy=checkpoint_managers.AnyPreservationPolicy(
-            [checkpoint_managers.LatestN(NEWEST), best]
-        ),
-        # The policy decides what is kept; without this, Orbax would not write
-        # the scores, and a continued run would forget the best.
-        best_fn=_measure,
-        # The next step overwrites the buffers that it was given: a save must
-        # have read them before.
-        enable_async_checkpointing=False,
-        cleanup_tmp_directories=True,
-    )
     try:
-      self.manager = ocp.CheckpointManager(self.directory, options=options)
-    except Exception as error:  # As in `restore`.
+      self._open()
+    except Exception as error:  # As in `_read`.
       raise UserError(
-          f'{self.directory}: these checkpoints cannot be read '
-          f'({type(error).__name__}): move the damaged step away to continue '
-          'from the others'
+          f'{self.directory}: cannot be used as a folder of checkpoints '
+          f'({type(error).__name__}): move it away, or give another --workdir'
       ) from error
+
+  def _open(self):
+    """Opens the folder, without the checkpoints whose scores are damaged."""
+    for step in (p for p in self.directory.glob('*') if p.name.isdigit()):
+      scores = step / 'metrics' / 'metrics'
+      try:
+        if scores.exists():
+          json.loads(scores.read_text())
+      except ValueError as error:
+        self._put_aside(int(step.name), error)
+    if self.directory.is_file():
+      raise NotADirectoryError
+    self.manager = _manager(self.directory)
+
+  def _put_aside(self, step: int, error: Exception):
+    """Moves a checkpoint that can't be read to `workdir`/damaged."""
+    def move():
+      folder = self.workdir / DAMAGED
+      folder.mkdir(exist_ok=True)
+      (self.directory / str(step)).rename(folder / f'{step}-{time.time_ns()}')
+
+    parallel.on_main(move)
+    self.warn(
+        f'warning: the checkpoint of step {step} cannot be read '
+        f'({type(error).__name__}): it was moved to {self.workdir / DAMAGED}, '
+        'the one before it is used'
+    )
 
   def __enter__(self):
     """Itself."""
@@ -88,53 +135,110 @@ class Checkpoints:
     """Waits for what is being written."""
     self.manager.close()
 
-  def save(self, state, seconds: float, scores: dict | None):
-    """Saves the state; `scores` hold 'mean_iou' where it was evaluated."""
-    self.manager.save(
-        int(state.step),
-        args=ocp.args.Composite(
-            state=ocp.args.StandardSave(state),
-            run=ocp.args.JsonSave(
-                {'experiment': self.experiment, 'seconds': seconds}
-            ),
-        ),
-        metrics=scores and {MEASURE: scores[MEASURE]},
-    )
+  def keep(self, state, seconds: float, pending):
+    """Saves the state unless there is a checkpoint of this step."""
+    if int(state.step) not in self.manager.all_steps():
+      self.save(state, seconds, None, pending)
 
-  def restore(self, state, step: int | None = None):
-    """(state, seconds trained) of a step, by default the newest.
+  def save(self, state, seconds: float, scores: dict | None, pending=()):
+    """Saves the state, and what belongs to it.
+
+    A checkpoint of the same step without scores is replaced.
+
+    Args:
+      state: TrainState.
+      seconds: that the run has trained.
+      scores: 'mean_iou' where it was evaluated.
+      pending: metrics of the steps since the last line of the log.
+
+    Raises:
+      UserError: it can't be written; those before it are as they were.
+    """
+    step = int(state.step)
+    if step in self.manager.all_steps():
+      self.manager.delete(step)
+    try:
+      self.manager.save(
+          step,
+          args=ocp.args.Composite(
+              state=ocp.args.StandardSave(parallel.across_hosts(state)),
+              run=ocp.args.JsonSave(
+                  {'experiment': self.experiment, 'seconds': seconds,
+                   'pending': _as_numbers(pending)}
+              ),
+          ),
+          metrics=scores and {MEASURE: scores[MEASURE]},
+      )
+    except Exception as error:  # Tensorstore and Python have many for this.
+      raise UserError(
+          f'{self.directory}: the checkpoint of step {step} cannot be written '
+          f'({_reason(error)}); the last one is of step {self._newest()}: '
+          'free space, then the same command continues from there'
+      ) from error
+
+  def _newest(self) -> str:
+    """The newest step that is on disk."""
+    steps = [int(p.name) for p in self.directory.glob('*') if p.name.isdigit()]
+    return str(max(steps)) if steps else '0, the beginning'
+
+  def restore(self, state):
+    """What `save` was given, of the newest checkpoint that can be read.
+
+    One that can't is moved to `workdir`/damaged if one before it can.
 
     Args:
       state: a state of the same structure, placed as the result shall be.
-      step: a step that was saved.
 
     Returns:
-      The state as given and 0 seconds where nothing was saved yet.
+      State, seconds, pending metrics; the state as given, 0 and none where
+      nothing was saved yet.
 
     Raises:
-      UserError: the checkpoint can't be read, or is of another structure.
+      UserError: none can be read, or they are of another structure.
     """
-    step = self.manager.latest_step() if step is None else step
-    if step is None:
-      return state, 0.0
-    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-    try:
-      with warnings.catch_warnings(), _quiet_if_it_fails():
-        warnings.simplefilter('ignore')
-        restored = self.manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(target),
-                run=ocp.args.JsonRestore(),
-            ),
-        )
-    except Exception as error:  # Orbax raises many kinds for a broken file.
-      raise UserError(
-          f'{self.directory / str(step)}: this checkpoint cannot be read '
-          f'({type(error).__name__}): move the folder away to continue from '
-          'the checkpoint before it'
-      ) from error
-    return restored.state, restored.run['seconds']
+    steps = sorted(self.manager.all_steps(), reverse=True)
+    failures = {}
+    for step in steps:
+      try:
+        found = self._read(state, step)
+      except Exception as error:  # Orbax raises many kinds for a broken file.
+        failures[step] = error
+        continue
+      for broken, error in failures.items():
+        self._put_aside(broken, error)
+      if failures:
+        self.manager.reload()
+      return found
+    if not failures:
+      return state, 0.0, []
+    error = failures[steps[0]]
+    raise UserError(
+        f'{self.directory / str(steps[0])}: this checkpoint cannot be read '
+        f'({type(error).__name__}), nor can one before it: give another '
+        '--workdir, or move the folder away to begin again'
+    ) from error
+
+  def _read(self, state, step: int):
+    """(state, seconds, pending) of a step."""
+    target = jax.tree.map(
+        ocp.utils.to_shape_dtype_struct, parallel.across_hosts(state)
+    )
+    with warnings.catch_warnings(), _quiet_if_it_fails():
+      warnings.simplefilter('ignore')
+      restored = self.manager.restore(
+          step,
+          args=ocp.args.Composite(
+              state=ocp.args.StandardRestore(target), run=ocp.args.JsonRestore()
+          ),
+      )
+    return (
+        parallel.on_this_host(restored.state), restored.run['seconds'],
+        restored.run.get('pending', []),
+    )
+
+  def scored(self, step: int) -> bool:
+    """Whether there is a checkpoint of a step with scores."""
+    return step in self.manager.all_steps() and bool(self.manager.metrics(step))
 
   def best_step(self) -> int | None:
     """The step with the highest validation mean IoU."""
@@ -144,3 +248,20 @@ class Checkpoints:
         if (metrics := self.manager.metrics(step))
     }
     return max(scored, key=scored.get) if scored else None
+
+
+def _as_numbers(pending) -> list[dict[str, float]]:
+  """Metrics as JSON has them; float64 holds a float32 to the bit."""
+  return [
+      {name: float(value) for name, value in values.items()}
+      for values in jax.device_get(list(pending))
+  ]
+
+
+def _reason(error: Exception) -> str:
+  """In a word or two, why a file could not be written."""
+  text = str(error)
+  for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES):
+    if getattr(error, 'errno', None) == number or os.strerror(number) in text:
+      return os.strerror(number)
+  return type(error).__name__

@@ -18,12 +18,14 @@ class Method:
     discriminator: Linen module.
     adversary: encoding, objective, lambda and the schedule between networks.
     optimizer: both optimisers and the length of the run.
+    class_weights: factor of each class in the cross-entropy; none: all 1.
   """
 
   segmentor: nn.Module
   discriminator: nn.Module
   adversary: Adversary
   optimizer: Optimizer
+  class_weights: tuple[float, ...] = ()
 
 
 def make_method(experiment: Experiment, num_classes: int) -> Method:

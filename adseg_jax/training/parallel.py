@@ -1,26 +1,29 @@
-"""Many devices: the only file that knows pmap.
+"""Many devices, on one host or on many: the only file that knows pmap.
 
-The state has no leading device axis: it goes in and comes out replicated.
-Only what a step reduced over devices may come out; everything in the new
-state and the metrics is such a sum.
+The state has no leading device axis: it goes in and comes out replicated over
+the devices of this host. Only what a step reduced over devices may come out;
+everything in the new state and the metrics is such a sum. Every host runs the
+same program on its part of each batch.
 """
 
 import functools
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
+from adseg_jax.errors import UserError
 from adseg_jax.training.step import eval_step, train_step
 
 AXIS = 'batch'
 
 
 def make_train_step(method, devices=None):
-  """train_step over local devices: (state, batch) -> (state, metrics).
+  """train_step over devices: (state, batch) -> (state, metrics).
 
   Args:
     method: static.
-    devices: local devices; None takes all of them.
+    devices: some of the local devices; None takes all of all hosts.
 
   Returns:
     A compiled function. It consumes the state (its buffers are donated); the
@@ -34,10 +37,13 @@ def make_train_step(method, devices=None):
 
 
 def make_eval_step(method, devices=None):
-  """eval_step over local devices: (state, images [D,b,H,W,3]) -> [D,b,H,W]."""
+  """eval_step over local devices: (state, images [D,b,H,W,3]) -> [D,b,H,W].
+
+  Hosts evaluate images of their own, and need not keep in step.
+  """
   return jax.pmap(
       functools.partial(eval_step, method=method), in_axes=(None, 0),
-      devices=devices,
+      devices=jax.local_devices() if devices is None else devices,
   )
 
 
@@ -56,8 +62,76 @@ def gather(outputs) -> np.ndarray:
 
 
 def place(state, devices=None):
-  """The state on every device: donating it needs it there first."""
+  """The state on every device of this host: donating it needs it there."""
   devices = jax.local_devices() if devices is None else devices
+  return jax.device_put(state, _replicated(devices))
+
+
+def _replicated(devices):
   mesh = jax.sharding.Mesh(np.asarray(devices), (AXIS,))
-  replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-  return jax.device_put(state, replicated)
+  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+
+def across_hosts(state):
+  """The same state as one array over all hosts, as checkpoints need it."""
+  if jax.process_count() == 1:
+    return state
+  everywhere = _replicated(jax.devices())
+  return _map_data(
+      lambda x: jax.make_array_from_single_device_arrays(
+          x.shape, everywhere, [shard.data for shard in x.addressable_shards]
+      ), state,
+  )
+
+
+def on_this_host(state):
+  """What `across_hosts` was given."""
+  if jax.process_count() == 1:
+    return state
+  return place(_map_data(lambda x: np.asarray(x.addressable_data(0)), state))
+
+
+def _map_data(function, tree):
+  """Maps over arrays, for PRNG keys over what they hold."""
+  def one(leaf):
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+      return jax.random.wrap_key_data(function(jax.random.key_data(leaf)))
+    return function(leaf)
+
+  return jax.tree.map(one, tree)
+
+
+def is_main() -> bool:
+  """Whether this process writes: one does, on the first host."""
+  return jax.process_index() == 0
+
+
+def sum_over_hosts(array: np.ndarray) -> np.ndarray:
+  """Sum of the arrays of all hosts, int64 kept; on every host."""
+  if jax.process_count() == 1:
+    return array
+  # Without 64-bit arithmetic on devices, bytes carry 64-bit counts.
+  parts = multihost_utils.process_allgather(array.view(np.uint8))
+  return np.asarray(parts).view(array.dtype).sum(0)
+
+
+def on_main(function):
+  """Runs it on the main process; the others wait, and fail as it fails.
+
+  Raises:
+    UserError: what the function raised, on every host.
+  """
+  message = ''
+  if is_main():
+    try:
+      function()
+    except UserError as error:
+      message = str(error)
+  if jax.process_count() > 1:
+    room = np.zeros(4096, np.uint8)
+    encoded = message.encode()[:len(room)]
+    room[:len(encoded)] = list(encoded)
+    room = np.asarray(multihost_utils.broadcast_one_to_all(room))
+    message = bytes(room).rstrip(b'\0').decode(errors='replace')
+  if message:
+    raise UserError(message)

@@ -1,6 +1,8 @@
 """What a workdir says of its run: experiment, versions, commit, command."""
 
+import contextlib
 import dataclasses
+import fcntl
 import importlib.metadata
 import json
 import os
@@ -11,6 +13,7 @@ import sys
 from pathlib import Path
 
 import jax
+from etils import epath
 
 from adseg_jax.config import Experiment, flatten
 from adseg_jax.data.dataset import Dataset
@@ -24,16 +27,58 @@ PACKAGES = (
 # machine.
 PLACES = ('data.root', 'data.prepared')
 NAME = 'experiment.json'
+LOCK = '.lock'
 
 
-def write_json(path: Path, content: dict):
+def write_json(path: epath.Path, content: dict):
   """Writes beside, then renames: a reader never sees half a file."""
   beside = path.with_name(path.name + '.tmp')
   beside.write_text(json.dumps(content, indent=2) + '\n')
-  os.replace(beside, path)
+  beside.replace(path)
 
 
-def check(workdir: Path, experiment: Experiment):
+@contextlib.contextmanager
+def alone(workdir: epath.Path):
+  """Makes the workdir if need be, and keeps other runs out of it.
+
+  The kernel drops the lock with the process, however it ends. On storage that
+  is no file system (gs://) nothing keeps them out.
+
+  Raises:
+    UserError: another run is in it, or it can't be written.
+  """
+  if '://' in str(workdir):
+    workdir.mkdir(parents=True, exist_ok=True)
+    yield
+    return
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    lock = open(workdir / LOCK, 'a+')  # noqa: SIM115
+  except OSError as error:
+    raise _unusable(workdir, error) from error
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      lock.seek(0)
+      raise UserError(
+          f'--workdir {workdir}: another run is in it ({lock.read().strip()}): '
+          'wait for its end, or give another folder'
+      ) from None
+    lock.truncate(0)
+    lock.write(f'process {os.getpid()} on {platform.node()}\n')
+    lock.flush()
+    yield
+
+
+def _unusable(workdir, error: OSError) -> UserError:
+  return UserError(
+      f'--workdir {workdir}: cannot be written ({error.strerror}): give '
+      'another folder'
+  )
+
+
+def check(workdir: epath.Path, experiment: Experiment):
   """Refuses a workdir that can't be this experiment's; writes nothing.
 
   Raises:
@@ -69,7 +114,7 @@ def _as_json(experiment: Experiment) -> dict:
   return json.loads(json.dumps(dataclasses.asdict(experiment)))
 
 
-def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
+def claim(workdir: epath.Path, experiment: Experiment, dataset: Dataset):
   """Makes the workdir this experiment's, after `check`.
 
   Raises:
@@ -79,7 +124,6 @@ def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
   if path.exists():
     return
   try:
-    workdir.mkdir(parents=True, exist_ok=True)
     write_json(path, {
         'experiment': _as_json(experiment),
         'dataset': {
@@ -92,10 +136,7 @@ def claim(workdir: Path, experiment: Experiment, dataset: Dataset):
         'command': shlex.join([Path(sys.executable).name, *sys.argv]),
     })
   except OSError as error:
-    raise UserError(
-        f'--workdir {workdir}: cannot be written ({error.strerror}): give '
-        'another folder'
-    ) from error
+    raise _unusable(workdir, error) from error
 
 
 def versions() -> dict[str, str]:

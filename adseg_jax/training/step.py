@@ -284,6 +284,10 @@ def _sum(tree, axis_name):
 def _segmentation(logits, labels, average, method):
   """(the first term of equation 1, metrics)."""
   terms = cross_entropy(logits, labels)
+  if method.class_weights:
+    weights = jnp.asarray(method.class_weights, terms.dtype)
+    # Void has no weight to look up, and no loss.
+    terms = terms * weights.at[labels].get(mode='fill', fill_value=0)
   metrics = {
       'segmentation_loss': average(terms),
       'pixel_accuracy': average(jnp.argmax(logits, -1) == labels),

@@ -90,7 +90,8 @@ def final_state(experiment, workdir):
 def files(workdir):
   return {
       path.relative_to(workdir): (path.stat().st_mtime_ns, path.read_bytes())
-      for path in workdir.rglob('*') if path.is_file()
+      for path in workdir.rglob('*')
+      if path.is_file() and path.name != run.LOCK
   }
 
 
@@ -305,8 +306,8 @@ def test_earth_writes_everything_that_a_run_has(
   monkeypatch.setattr(predict, 'WINDOW', 192)  # fewer pixels of blank windows
   train(tiny, tmp_path)
   assert {path.name for path in tmp_path.iterdir()} == {
-      'checkpoints', 'experiment.json', 'metrics.jsonl', 'overview', 'panels',
-      'scores.json', 'tensorboard',
+      '.lock', 'checkpoints', 'experiment.json', 'metrics.jsonl', 'overview',
+      'panels', 'scores.json', 'tensorboard',
   }
   content = scores(tmp_path)
   assert content['images'] == 90
