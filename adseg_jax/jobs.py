@@ -16,9 +16,10 @@ from etils import epath
 
 from adseg_jax import cli
 from adseg_jax.config import Experiment
-from adseg_jax.errors import UserError
+from adseg_jax.errors import Stopped, UserError
 
 ArmName = Literal['standard', 'adversarial']
+_STOPPED = 'stopped: the same command continues'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +166,7 @@ def execute(jobs: list[Job]) -> list[Job]:
 
   Raises:
     UserError: a run was refused before it began: the others would be, too.
+    Stopped: SIGTERM came, to this process or to the run.
   """
   failed, paces = [], []
   for number, job in enumerate(jobs, 1):
@@ -175,11 +177,13 @@ def execute(jobs: list[Job]) -> list[Job]:
     print(title, flush=True)
     start = time.monotonic()
     status = _process(job.command)
+    if not status and not job.finished:
+      raise Stopped(_STOPPED)
     if status and not job.begun:
       raise UserError(
           f'{job.name} was refused (see above): no further run was started'
       )
-    if status or not job.finished:
+    if status:
       failed.append(job)
       print(f'{title}: failed with status {status}', flush=True)
       continue
@@ -201,8 +205,8 @@ def _process(command) -> int:
   with subprocess.Popen(command) as child, _passed_on(child):
     try:
       return child.wait()
-    except KeyboardInterrupt:
-      # The terminal told it, too: it may still be saving.
+    except (KeyboardInterrupt, Stopped):
+      # It was told, too, and saves its state.
       child.wait()
       raise
 
@@ -212,7 +216,7 @@ def _passed_on(child):
   """SIGTERM to this process ends the child first."""
   def stop(*_):
     child.terminate()
-    raise KeyboardInterrupt
+    raise Stopped(_STOPPED)
 
   before = signal.signal(signal.SIGTERM, stop)
   try:

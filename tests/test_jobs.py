@@ -12,7 +12,7 @@ import pytest
 from adseg_jax import cli, jobs
 from adseg_jax.commands import run as command
 from adseg_jax.config import flatten
-from adseg_jax.errors import UserError
+from adseg_jax.errors import Stopped, UserError
 
 EARTH = Path(__file__).parents[1] / 'experiments' / 'earth.py'
 # Trains in no time: copies a finished run and says whose it is. A file named
@@ -47,6 +47,8 @@ if __name__ == '__main__':
   if (here / 'crash').exists() and options['--seed'] == '1':
     (folder / 'scores.json').unlink()
     sys.exit(3)
+  if (here / 'stop').exists():
+    (folder / 'scores.json').unlink()
   if (here / 'slow').exists():
     (folder / 'scores.json').unlink()
     time.sleep(60)
@@ -108,10 +110,10 @@ def test_the_script_gets_the_planned_experiment(place, tmp_path):
   assert job.command[:2] == (sys.executable, str(EARTH))
   given = jobs.load(EARTH)
   parsed = cli.parse(
-      cli.Arguments, cli.Arguments(given, Path('x')), '', job.command[2:]
+      cli.Arguments, cli.Arguments(given, 'x'), '', job.command[2:]
   )
   assert parsed.experiment == job.experiment
-  assert str(parsed.workdir) == str(job.workdir)
+  assert parsed.workdir == str(job.workdir)
   assert not parsed.control
   assert job.experiment.data.crop == (32, 64)
   assert not job.experiment.data.flip
@@ -213,10 +215,17 @@ def test_sigterm_ends_the_run_too(script):
     time.sleep(0.05)
   start = time.monotonic()
   os.kill(process.pid, signal.SIGTERM)
-  _, error = process.communicate(timeout=30)
+  out, error = process.communicate(timeout=30)
   assert time.monotonic() - start < 30  # the run would sleep for 60 s
-  assert process.returncode == 1
-  assert error.startswith('stopped: the same command continues')
+  assert (process.returncode, error) == (0, '')
+  assert out.endswith('stopped: the same command continues\n')
+
+
+def test_a_run_that_was_stopped_is_no_failure(script):
+  (script.parent / 'stop').touch()
+  with pytest.raises(Stopped, match='the same command continues'):
+    command.run(_arguments(script, '--seeds', '0', '1'))
+  assert len((script.parent / 'log').read_text().split()) == 1
 
 
 def test_seeds_and_arms_are_needed(script):

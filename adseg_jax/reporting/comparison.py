@@ -83,8 +83,8 @@ def differences(study: Study) -> str:
       'what the interval shows',
   ]
   how = (
-      '; Student\'s t interval of the mean difference. Of twenty such intervals '
-      'one is expected to miss its true value by chance.'
+      '; Student\'s t interval of the mean difference. Of twenty such '
+      'intervals one is expected to miss its true value by chance.'
   ) if study.has_seeds else '.'
   return table(head, rows, style='full words') + (
       f'<p class="faint">{escape(_rivals(study))} minus '

@@ -6,6 +6,7 @@ from adseg_jax.reporting import (
     charts,
     classes,
     comparison,
+    health,
     origin,
     panels,
 )
@@ -21,13 +22,18 @@ def _summary(study):
   )
 
 
+def _adversary(study):
+  drawn = charts.adversary(study, health.bands(study))
+  return drawn and health.words(study) + drawn
+
+
 def _sections(study):
   """Heading -> content; what is empty is left out."""
   title = 'Where the arms differ most' if study.rivals else 'Validation images'
   return {
       'Seeds': charts.measures(study),
       'Curves': charts.learning(study),
-      'Adversary': charts.adversary(study),
+      'Adversary': _adversary(study),
       'Scores per class': classes.scores(study),
       'Confusion': classes.confusion(study),
       title: panels.panels(study),

@@ -202,7 +202,7 @@ def overview(study: Study) -> str:
   for path in sorted(folder.glob('image.*'))[:1]:
     figures.append(figure(photo(path), 'wide', 'image'))
   caption = folder / 'caption.txt'
-  text = caption.read_text('utf-8').strip() if caption.exists() else ''
+  text = caption.read_text(encoding='utf-8').strip() if caption.exists() else ''
   return (
       f'<p>{escape(text)}</p>{legend(dataset)}'
       f'<div class="overview">{"".join(figures)}</div>'

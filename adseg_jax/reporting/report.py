@@ -49,7 +49,7 @@ def write_report(
     output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
       beside = output.with_name(output.stem + suffix + '.partial')
-      beside.write_text(text, 'utf-8')
+      beside.write_text(text, encoding='utf-8')
       beside.replace(output.with_suffix(suffix))
   except OSError as error:
     raise UserError(

@@ -82,7 +82,7 @@ class Run:
 
 def _json(path):
   try:
-    return json.loads(path.read_text('utf-8'))
+    return json.loads(path.read_text(encoding='utf-8'))
   except FileNotFoundError:
     raise UserError(
         f'{path} is missing: {path.parent} holds no finished run; train it to '

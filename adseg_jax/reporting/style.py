@@ -91,9 +91,9 @@ svg text {
 .pair { fill: none; stroke: currentColor; stroke-opacity: .35; }
 .mean { stroke: currentColor; stroke-width: 2.2; fill: none; }
 .zero { stroke: currentColor; stroke-opacity: .7; fill: none; }
-.band { stroke: none; fill: var(--band); }
-.b1 { fill-opacity: .6; }
-.b2 { fill-opacity: .35; }
+.band { stroke: none; fill: var(--band); fill-opacity: .5; }
+.b1 { fill: var(--rule); }
+.b2 { fill: var(--card); }
 .d1 { stroke-dasharray: 6 3; }
 .d2 { stroke-dasharray: 2 2.5; }
 .d3 { stroke-dasharray: 9 3 2 3; }
