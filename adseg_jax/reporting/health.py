@@ -1,5 +1,6 @@
 """Whether the adversaries of a report's runs were healthy."""
 
+import re
 from html import escape
 
 from adseg_jax.reporting.arms import Study
@@ -46,10 +47,14 @@ def dropped(study: Study) -> list[str]:
 
 def words(study: Study) -> str:
   """What was found, and what may help; empty where nothing was measured."""
+  where = {}
+  for whose, episode in found(study):
+    where.setdefault(episode.kind, []).append(
+        f'{whose}, steps {episode.first} to {episode.last}'
+    )
   said = [
-      f'{whose}, steps {episode.first} to {episode.last}: '
-      f'{ADVICE[episode.kind]}.'
-      for whose, episode in found(study)
+      f'{ADVICE[kind][:1].upper()}{ADVICE[kind][1:]} ({"; ".join(places)}).'
+      for kind, places in where.items()
   ]
   measured = any(
       accuracy(line) is not None
@@ -59,4 +64,8 @@ def words(study: Study) -> str:
     said.append(
         f'In no run did the discriminator win or give up for {LASTING} steps.'
     )
-  return ''.join(f'<p>{escape(text)}</p>' for text in said + dropped(study))
+  return ''.join(
+      # An option is not broken behind its dashes.
+      '<p>' + re.sub(r'(--[\w.-]+)', r'<code>\1</code>', escape(text)) + '</p>'
+      for text in said + dropped(study)
+  )

@@ -151,6 +151,7 @@ tr.main > * { font-weight: 600; }
 }
 .overview figure { break-inside: avoid; }
 
+code { font-size: .9em; white-space: nowrap; }
 details { margin: 1.2rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 pre {

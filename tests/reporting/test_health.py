@@ -1,4 +1,5 @@
 import json
+import re
 
 from adseg_jax.reporting import health
 from adseg_jax.reporting.arms import study
@@ -33,11 +34,14 @@ def test_episodes_are_marked_and_explained(new_run):
       Band(400, 1000, 'the discriminator gives up'),
   ]
   words = health.words(found)
-  assert (
-      '<p>adversary.weight 0.1, seed 0, steps 200 to 800: '
-      f'{ADVICE["wins"]}.</p>' in words
-  )
-  assert 'seed 3, steps 400 to 1000: ' + ADVICE['gives up'] in words
+  plain = re.sub('<[^p>]*>|</code>', '', words)
+  for kind, where in (
+      ('wins', 'seed 0, steps 200 to 800'),
+      ('gives up', 'seed 3, steps 400 to 1000'),
+  ):
+    advice = ADVICE[kind][1:]
+    assert f'{advice} (adversary.weight 0.1, {where}).</p>' in plain
+  assert '<code>--adversary.discriminator</code>' in words
   text = page(found)
   assert words in text
   # The one chart whose metric these lines have.
