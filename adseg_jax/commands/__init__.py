@@ -7,4 +7,6 @@ function `run` that takes one.
 # The command's words -> its module.
 COMMANDS = {
     'data check': 'data_check',
+    'report': 'report',
+    'run': 'run',
 }

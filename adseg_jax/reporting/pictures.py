@@ -3,13 +3,12 @@
 import base64
 import io
 from html import escape
-from pathlib import Path
 
 import numpy as np
+from etils import epath
 from PIL import Image, UnidentifiedImageError
 
 from adseg_jax.errors import UserError
-from adseg_jax.reporting.runs import Run
 
 VOID = 255
 _LARGEST = 1400  # longest side of an embedded picture, in pixels
@@ -18,7 +17,7 @@ _JPEG_QUALITY = 88
 
 def _open(path):
   try:
-    picture = Image.open(path)
+    picture = Image.open(io.BytesIO(path.read_bytes()))
     picture.load()
   except (OSError, UnidentifiedImageError) as error:
     raise UserError(
@@ -42,7 +41,7 @@ def _fitting(picture, resample):
   return picture.resize((width, height), resample)
 
 
-def photo(path: Path) -> str:
+def photo(path: epath.Path) -> str:
   """Data URI of a photograph, as JPEG.
 
   Raises:
@@ -52,8 +51,8 @@ def photo(path: Path) -> str:
   return _uri(picture, 'jpeg', quality=_JPEG_QUALITY)
 
 
-def label_map(path: Path, palette) -> str:
-  """Data URI of an index PNG in the data set's colours; void is transparent.
+def indices(path: epath.Path, classes: int) -> np.ndarray:
+  """Classes [H,W] of an index PNG; VOID where the index is no class.
 
   Raises:
     UserError: the file is missing or holds no indices.
@@ -63,12 +62,16 @@ def label_map(path: Path, palette) -> str:
     raise UserError(
         f'{path} has mode {picture.mode}: a label map has mode L or P'
     )
-  indices = np.asarray(_fitting(picture, Image.Resampling.NEAREST))
-  # What is no class is shown as void is.
-  indices = np.where(indices < len(palette), indices, VOID).astype(np.uint8)
-  coloured = Image.fromarray(indices)
-  coloured.putpalette(bytes(np.asarray(palette, np.uint8)).ljust(768, b'\0'))
-  return _uri(coloured, 'png', transparency=VOID, optimize=True)
+  found = np.asarray(picture)
+  return np.where(found < classes, found, VOID).astype(np.uint8)
+
+
+def painted(label: np.ndarray, palette) -> str:
+  """Data URI of a label map [H,W] in a palette; VOID is transparent."""
+  picture = _fitting(Image.fromarray(label), Image.Resampling.NEAREST)
+  picture = picture.copy()
+  picture.putpalette(bytes(np.asarray(palette, np.uint8)).ljust(768, b'\0'))
+  return _uri(picture, 'png', transparency=VOID, optimize=True)
 
 
 def swatch(colour) -> str:
@@ -89,65 +92,9 @@ def legend(dataset: dict) -> str:
   return f'<div class="keys">{"".join(keys)}{void}</div>'
 
 
-def _figure(uri, style, caption):
+def figure(uri: str, style: str, caption: str) -> str:
+  """A picture with a caption, as HTML."""
   return (
       f'<figure><img class="{style}" src="{uri}" alt="{escape(caption)}">'
       f'<figcaption>{escape(caption)}</figcaption></figure>'
-  )
-
-
-def panels(runs: list[Run], names: list[str]) -> str:
-  """Image, truth and every run's prediction, a row per validation image.
-
-  Empty where the first run kept no images.
-
-  Args:
-    runs: the first decides which images are shown.
-    names: label of every run.
-  """
-  palette = runs[0].dataset['palette']
-  folder = runs[0].folder / 'panels'
-  rows = []
-  for path in sorted(folder.glob('*_image.png')):
-    stem = path.name.removesuffix('_image.png')
-    cells = [
-        _figure(photo(path), 'photo', 'image'),
-        _figure(
-            label_map(folder / f'{stem}_truth.png', palette), 'map', 'truth'
-        ),
-    ]
-    for run, name in zip(runs, names, strict=True):
-      guess = run.folder / 'panels' / f'{stem}_prediction.png'
-      # Another run may have kept other images.
-      if run is runs[0] or guess.exists():
-        uri = label_map(guess, palette)
-        cells.append(_figure(uri, 'map', f'prediction, {name}'))
-    rows.append(
-        f'<h3 class="file">{escape(stem)}</h3>'
-        f'<div class="panel">{"".join(cells)}</div>'
-    )
-  return ''.join([legend(runs[0].dataset), *rows]) if rows else ''
-
-
-def overview(runs: list[Run], names: list[str]) -> str:
-  """The large picture, such as a world map; empty if the first run has none."""
-  folder = runs[0].folder / 'overview'
-  if not (folder / 'prediction.png').exists():
-    return ''
-  palette = runs[0].dataset['palette']
-  maps = {'truth': folder / 'truth.png'} | {
-      f'prediction, {name}': run.folder / 'overview' / 'prediction.png'
-      for run, name in zip(runs, names, strict=True)
-  }
-  figures = [
-      _figure(label_map(path, palette), 'wide', caption)
-      for caption, path in maps.items() if path.exists()
-  ]
-  for path in sorted(folder.glob('image.*'))[:1]:
-    figures.append(_figure(photo(path), 'wide', 'image'))
-  caption = folder / 'caption.txt'
-  text = caption.read_text('utf-8').strip() if caption.exists() else ''
-  return (
-      f'<p>{escape(text)}</p>{legend(runs[0].dataset)}'
-      f'<div class="overview">{"".join(figures)}</div>'
   )

@@ -4,17 +4,21 @@ import dataclasses
 import json
 import math
 import statistics
-from pathlib import Path
+
+from etils import epath
 
 from adseg_jax.config import flatten
 from adseg_jax.errors import UserError
 from adseg_jax.reporting.writer import METRICS, read_metrics
 
 _NEEDED = (
-    'name', 'segmentor.name', 'adversary.discriminator', 'adversary.encoding',
-    'adversary.objective', 'adversary.weight',
+    'name', 'seed', 'segmentor.name', 'adversary.discriminator',
+    'adversary.encoding', 'adversary.objective', 'adversary.weight',
 )
-MEANS = ('mean_iou', 'pixel_accuracy', 'class_accuracy')
+MEASURES = {
+    'mean_iou': 'mean IoU', 'pixel_accuracy': 'pixel accuracy',
+    'class_accuracy': 'class accuracy',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,16 +32,18 @@ class Run:
     made_with: versions, commit, devices and command.
     train: lines of the training metrics.
     validation: lines of the validation metrics.
-    scores: scores of the last step.
+    scores: scores of the last step on the validation split.
+    test: the same on the test split; None where the data set has none.
   """
 
-  folder: Path
+  folder: epath.Path
   settings: dict
   dataset: dict
   made_with: dict
   train: list[dict]
   validation: list[dict]
   scores: dict
+  test: dict | None
 
   @property
   def name(self) -> str:
@@ -48,6 +54,20 @@ class Run:
   def weight(self) -> float:
     """Lambda; 0 is the control."""
     return self.settings['adversary.weight']
+
+  @property
+  def seconds(self) -> float:
+    """Training time."""
+    return self.scores['seconds']
+
+  @property
+  def scored(self) -> list[dict]:
+    """Scores of every split that was scored."""
+    return [one for one in (self.scores, self.test) if one is not None]
+
+  def on(self, split: str) -> dict | None:
+    """Scores of a split, if it was scored."""
+    return next((one for one in self.scored if one['split'] == split), None)
 
   def curve(self, key: str, kind: str = 'train') -> list[tuple]:
     """(step, value) of every line that has the key."""
@@ -62,7 +82,7 @@ class Run:
 
 def _json(path):
   try:
-    return json.loads(path.read_text('utf-8'))
+    return json.loads(path.read_text(encoding='utf-8'))
   except FileNotFoundError:
     raise UserError(
         f'{path} is missing: {path.parent} holds no finished run; train it to '
@@ -84,35 +104,33 @@ def _scores(scores):
   if [len(row) for row in scores['confusion']] != [count] * count:
     raise KeyError('confusion')  # not a square
   ratios = ('iou', 'accuracy', 'precision')
-  return scores | {key: _known(scores[key]) for key in MEANS} | {
+  return scores | {key: _known(scores[key]) for key in MEASURES} | {
       'classes': [
           one | {key: _known(one[key]) for key in ratios}
           for one in scores['classes']
       ],
-      'step': scores['step'],
-      'images': scores['images'],
-      'seconds': scores['seconds'],
-  }
+  } | {key: scores[key] for key in ('step', 'split', 'images', 'seconds')}
 
 
 def _check(run):
   """What the page takes for granted."""
   for key in _NEEDED:
     _ = run.settings[key]
-  count = len(run.scores['classes'])
   for key in ('classes', 'palette'):
-    if len(run.dataset[key]) != count:
-      raise KeyError(key)
+    for scores in run.scored:
+      if len(run.dataset[key]) != len(scores['classes']):
+        raise KeyError(key)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: epath.PathLike) -> Run:
   """Reads a finished run.
 
   Raises:
     UserError: a file is missing or damaged, or lacks an entry.
   """
-  folder = Path(folder)
+  folder = epath.Path(folder)
   scores = _json(folder / 'scores.json')
+  test = folder / 'scores_test.json'
   about = _json(folder / 'experiment.json')
   if not (folder / METRICS).exists():
     raise UserError(f'{folder / METRICS} is missing: train the run again')
@@ -131,6 +149,7 @@ def read_run(folder: Path) -> Run:
         train=[line for line in lines if line['kind'] == 'train'],
         validation=[line for line in lines if line['kind'] == 'validation'],
         scores=_scores(scores),
+        test=_scores(_json(test)) if test.exists() else None,
     )
     _check(run)
   except (AttributeError, KeyError, TypeError) as error:
@@ -141,8 +160,8 @@ def read_run(folder: Path) -> Run:
   return run
 
 
-def read_runs(folders: list[Path]) -> list[Run]:
-  """Reads finished runs of one data set; the first is the main run.
+def read_runs(folders: list[epath.PathLike]) -> list[Run]:
+  """Reads finished runs of one data set.
 
   Raises:
     UserError: no folder, a run that is not finished, or other classes.
@@ -157,29 +176,3 @@ def read_runs(folders: list[Path]) -> list[Run]:
           f'{main.dataset["name"]}: give runs on the same data set'
       )
   return [main, *others]
-
-
-def weight_label(run: Run) -> str:
-  """Lambda of a run, in words."""
-  control = '' if run.weight else ' (control)'
-  return f'λ\u00a0=\u00a0{run.weight:g}{control}'
-
-
-def labels(runs: list[Run]) -> list[str]:
-  """A short name for every run that tells it from the others."""
-  weights = [weight_label(run) for run in runs]
-  seeds = [
-      f'{label}, seed {run.settings.get("seed")}'
-      for label, run in zip(weights, runs, strict=True)
-  ]
-  for candidates in (weights, seeds):
-    if len(set(candidates)) == len(runs):
-      return candidates
-  return [str(run.folder) for run in runs]
-
-
-def baseline(runs: list[Run]) -> int | None:
-  """Place of the run that the first is compared with: the control, if any."""
-  others = range(1, len(runs))
-  controls = [place for place in others if runs[place].weight == 0]
-  return next(iter([*controls, *others]), None)

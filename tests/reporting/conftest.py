@@ -1,5 +1,5 @@
 import pytest
-from fake_run import CONFUSION, write_run
+from fake_run import CONFUSION, write_run, write_table
 
 
 @pytest.fixture
@@ -16,3 +16,9 @@ def pair(new_run):
   return [
       new_run('main'), new_run('control', weight=0.0, confusion=control)
   ]
+
+
+@pytest.fixture
+def folders(tmp_path):
+  """Two arms with three seeds each, scored on two splits."""
+  return write_table(tmp_path / 'table', test=True)

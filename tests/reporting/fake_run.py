@@ -34,11 +34,26 @@ def _train_line(step, weight):
   return line
 
 
-def write_run(folder, weight=0.1, seed=0, confusion=CONFUSION, steps=4):
-  """A finished run as the training loop leaves it."""
+def write_run(
+    folder, weight=0.1, seed=0, confusion=CONFUSION, steps=4, test=None,
+    data=None, **adversary
+):
+  """A finished run as the training loop leaves it.
+
+  Args:
+    folder: made; must not exist.
+    weight: lambda.
+    seed: of the experiment.
+    confusion: of the validation split.
+    steps: length of the run; each has a line of metrics.
+    test: confusion of the test split, if there is one.
+    data: settings of the data.
+    adversary: further settings of the adversary.
+  """
   (folder / 'panels').mkdir(parents=True)
   experiment = config.Experiment(
-      name='<Toy>', seed=seed, adversary=config.Adversary(weight=weight),
+      name='<Toy>', seed=seed, data=config.Data(**(data or {})),
+      adversary=config.Adversary(weight=weight, **adversary),
       optimizer=config.Optimizer(steps=steps),
   )
   about = {
@@ -53,10 +68,18 @@ def write_run(folder, weight=0.1, seed=0, confusion=CONFUSION, steps=4):
   (folder / 'metrics.jsonl').write_text(
       ''.join(json.dumps(line) + '\n' for line in lines)
   )
+  _write_scores(folder / 'scores.json', 'validation', 7, confusion, steps)
+  if test is not None:
+    _write_scores(folder / 'scores_test.json', 'test', 5, test, steps)
+  _write_pictures(folder, seed=10 + seed if weight else 20 + seed)
+  return folder
+
+
+def _write_scores(path, split, images, confusion, steps):
   scores = metrics.scores(confusion)
   ratios = {key: getattr(scores, key) for key in _RATIOS}
-  (folder / 'scores.json').write_text(json.dumps({
-      'step': steps, 'split': 'validation', 'images': 7, 'seconds': 75.2,
+  path.write_text(json.dumps({
+      'step': steps, 'split': split, 'images': images, 'seconds': 75.2,
       'pixel_accuracy': scores.pixel_accuracy,
       'class_accuracy': scores.class_accuracy, 'mean_iou': scores.mean_iou,
       'classes': [
@@ -68,8 +91,24 @@ def write_run(folder, weight=0.1, seed=0, confusion=CONFUSION, steps=4):
       ],
       'confusion': confusion.tolist(),
   }))
-  _write_pictures(folder, seed=10 if weight else 20)
-  return folder
+
+
+def confusion_of(weight, seed):
+  """A matrix that differs from arm to arm and from seed to seed."""
+  drawn = np.random.default_rng([int(100 * weight), seed])
+  return CONFUSION + drawn.integers(0, 9, (3, 3))
+
+
+def write_table(folder, weights=(0.0, 0.1), seeds=(0, 1, 2), test=False):
+  """Finished runs of every weight with every seed: their folders."""
+  return [
+      write_run(
+          folder / f'weight{weight:g}' / f'seed{seed}', weight=weight,
+          seed=seed, confusion=confusion_of(weight, seed),
+          test=confusion_of(weight, seed + 50) if test else None,
+      )
+      for weight in weights for seed in seeds
+  ]
 
 
 def _write_pictures(folder, seed):

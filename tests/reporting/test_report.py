@@ -6,11 +6,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from fake_run import CLASSES, CONFUSION, PALETTE, label_map
+from fake_run import CLASSES, PALETTE, confusion_of, label_map, write_table
 from PIL import Image
+from scipy import stats
 
+from adseg_jax.errors import UserError
 from adseg_jax.evaluation import metrics
-from adseg_jax.reporting import report, tables
+from adseg_jax.reporting import numbers, report
 
 VOID_TAGS = ('meta', 'img', 'br')
 
@@ -70,7 +72,9 @@ def test_nothing_outside_the_file_is_referred_to(pair, tmp_path):
     assert not {'href', 'xlink:href', 'srcset', 'data'} & attributes.keys()
   text = (tmp_path / 'out' / 'report.html').read_text('utf-8')
   assert not re.search(r'https?:|url\(|@import|file:', text)
-  assert [path.name for path in (tmp_path / 'out').iterdir()] == ['report.html']
+  assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+      'report.csv', 'report.html', 'report.md'
+  ]
 
 
 def test_strings_from_files_are_escaped(pair, tmp_path):
@@ -88,7 +92,7 @@ def test_scores_are_those_of_the_file(pair, tmp_path):
   # By hand: IoU 80 / (100 + 85 - 80), 95 / (100 + 105 - 95), 0 / 10.
   assert page.row(CLASSES[0], 5)[1:] == ['0.762', '0.800', '0.941', '50.0%']
   assert page.row(CLASSES[1], 5)[1:] == ['0.864', '0.950', '0.905', '50.0%']
-  dash = tables.NONE
+  dash = numbers.NONE
   assert page.row(CLASSES[2], 5)[1:] == ['0.000', dash, '0.000', '0.0%']
   assert page.row('mean', 5)[1:3] == ['0.542', '0.875']
   assert page.row(CLASSES[0], 4)[1:] == ['80', '10', '10']
@@ -101,15 +105,16 @@ def test_scores_are_those_of_the_file(pair, tmp_path):
 def test_the_control_stands_beside(pair, tmp_path):
   page = _page(pair, tmp_path)
   # The control's IoU of class 0: 80 / (120 + 85 - 80) = 0.64.
-  assert page.row(CLASSES[0], 7)[5:] == ['0.640', '+0.122']
-  assert page.row(CLASSES[1], 7)[5:] == ['0.731', '+0.133']
-  assert page.row('mean', 7)[5:] == ['0.457', '+0.085']
-  assert '+0.085 vs control' in page.texts
-  assert any('One seed proves nothing' in text for text in page.texts)
+  assert page.row(CLASSES[0], 5)[2:] == ['0.762', '0.640', '+0.122']
+  assert page.row(CLASSES[1], 5)[2:] == ['0.864', '0.731', '+0.133']
+  assert page.row('mean', 5)[2:] == ['0.542', '0.457', '+0.085']
+  assert 'validation, +0.085 vs control' in page.texts
+  assert any('no interval can be given' in text for text in page.texts)
   assert len(list(page.pictures('truth'))) == 1
-  names = [text for text in page.texts if text.startswith('prediction, ')]
-  assert [name.replace('\xa0', ' ') for name in names] == [
-      'prediction, λ = 0.1', 'prediction, λ = 0 (control)'
+  captions = [a['alt'] for tag, a in page.tags if tag == 'img']
+  assert captions == [
+      'image', 'truth', 'adversary.weight 0', 'adversary.weight 0.1',
+      'who is right',
   ]
 
 
@@ -125,8 +130,7 @@ def test_without_an_adversary_its_curves_are_left_out(pair, tmp_path):
 
 def test_label_maps_wear_the_palette(pair, tmp_path):
   page = _page(pair, tmp_path)
-  wanted = {'truth': 1, 'prediction, λ\xa0=\xa00.1': 10,
-            'prediction, λ\xa0=\xa00 (control)': 20}
+  wanted = {'truth': 1, 'adversary.weight 0.1': 10, 'adversary.weight 0': 20}
   for caption, seed in wanted.items():
     (picture,) = page.pictures(caption)
     pixels = np.asarray(picture.convert('RGBA'))
@@ -155,8 +159,9 @@ def test_the_overview_is_shown_where_there_is_one(pair, tmp_path):
   page = _page(pair, tmp_path)
   assert {'Overview', 'a <world>'} <= set(page.texts)
   wide = [a['alt'] for tag, a in page.tags if a.get('class') == 'wide']
-  assert [alt.replace('\xa0', ' ') for alt in wide] == [
-      'truth', 'prediction, λ = 0.1', 'prediction, λ = 0 (control)', 'image'
+  assert wide == [
+      'truth', 'adversary.weight 0.1, seed 0', 'adversary.weight 0, seed 0',
+      'image',
   ]
 
 
@@ -169,6 +174,7 @@ def test_settings_that_differ_come_first(pair, tmp_path):
                                 rows[start + 1:])
   assert list(changed) == [
       ['name', '<Toy>', '<Toy>', 'experiment'],
+      ['seed', '0', '0', '0'],
       ['adversary.weight', '0.1', '0.0', '0.1'],
       ['optimizer.steps', '4', '4', '1000'],
   ]
@@ -176,42 +182,91 @@ def test_settings_that_differ_come_first(pair, tmp_path):
   assert any('commit abc1234; python 3.12.1' in text for text in page.texts)
 
 
-def test_a_second_difference_is_told(pair, new_run, tmp_path):
+def test_a_second_difference_is_in_the_names(pair, new_run, tmp_path):
   other = new_run('other', weight=0.0, seed=3, steps=5)
-  notes = [t for t in _page([pair[0], other], tmp_path).texts if 'Beside' in t]
-  assert notes[0].endswith('differ in: optimizer.steps, seed.')
-  assert not [t for t in _page(pair, tmp_path).texts if 'Beside' in t]
+  page = _page([pair[0], other], tmp_path)
+  assert 'A: adversary.weight 0.1, optimizer.steps 4' in {
+      row[0] for row in page.rows
+  }
+  assert any('no seed is common to both' in text for text in page.texts)
 
 
-def test_seeds_are_averaged(pair, new_run, tmp_path):
-  shifted = CONFUSION.copy()
-  shifted[0, 0] += 10
-  second = new_run('second', seed=1, confusion=shifted)
-  page = _page([pair[0], pair[1], second], tmp_path)
-  means = [
-      metrics.scores(matrix).mean_iou for matrix in (CONFUSION, shifted)
+def test_arms_stand_with_mean_and_deviation(folders, tmp_path):
+  page = _page(folders, tmp_path)
+  for name, weight in (
+      ('adversary.weight 0 (reference)', 0.0), ('adversary.weight 0.1', 0.1)
+  ):
+    rows = [row for row in page.rows if row[0] == name and len(row) == 8]
+    for row, shift in zip(rows, (0, 50), strict=True):
+      scores = [
+          metrics.scores(confusion_of(weight, seed + shift)).mean_iou
+          for seed in range(3)
+      ]
+      assert row[1] == ('test' if shift else 'validation')
+      assert row[3] == (
+          f'{np.mean(scores):.3f} ± {np.std(scores, ddof=1):.3f}'
+      )
+
+
+def test_differences_have_their_interval_and_what_it_shows(folders, tmp_path):
+  page = _page(folders, tmp_path)
+  found = [row for row in page.rows if row[0] == 'mean IoU' and len(row) == 6]
+  assert [row[1] for row in found] == ['validation', 'test']
+  for row, shift in zip(found, (0, 50), strict=True):
+    ours, theirs = (
+        [metrics.scores(confusion_of(weight, seed + shift)).mean_iou
+         for seed in range(3)] for weight in (0.1, 0.0)
+    )
+    low, high = stats.ttest_rel(ours, theirs).confidence_interval()
+    holds = low <= 0 <= high
+    assert row[3] == (
+        f'{numbers.difference(low)} to {numbers.difference(high)}'
+    )
+    assert row[4] == '3'
+    assert ('no difference shown' in row[5]) == holds
+    assert holds == any(
+        'do not show a difference' in text
+        and f', {row[1]}, ' in text for text in page.texts
+    )
+
+
+def test_seeds_have_no_cards_and_many_plots(folders, tmp_path):
+  page = _page(folders, tmp_path)
+  assert not [a for _, a in page.tags if a.get('class', '').startswith('card')]
+  # Six of measures, four curves, a plot of classes for each split.
+  assert sum(a.get('class') == 'chart' for _, a in page.tags) == 12
+  assert page.rows[-1][-1].endswith(('seed2', 'seed1', 'seed0'))
+
+
+def test_two_rivals_are_told_apart(tmp_path):
+  page = _page(write_table(tmp_path / 'many', (0.0, 0.1, 0.5)), tmp_path)
+  assert len(page.row('mean IoU, 0.1', 6)) == len(page.row('mean IoU, 0.5', 6))
+  head = next(row for row in page.rows if row[0] == 'class')
+  assert head[2:] == [
+      'IoU, adversary.weight 0', 'IoU, adversary.weight 0.1',
+      'IoU, adversary.weight 0.5', 'difference, 0.1', '95 % interval',
+      'difference, 0.5', '95 % interval',
   ]
-  expected = f'{np.mean(means):.3f} ± {np.std(means, ddof=1):.3f}'
-  assert page.row('λ\xa0=\xa00.1, mean of 2 seeds', 6)[2] == expected
-  assert not [row for row in page.rows if '(control), mean' in row[0]]
+  assert not page.stack
+
+
+def test_several_seeds_without_another_arm(folders, tmp_path):
+  page = _page(folders[3:], tmp_path)
+  texts = ' '.join(page.texts)
+  assert '95 %' not in texts and 'Where the arms' not in texts
+  assert page.row(CLASSES[0], 5)[1].count('±') == 1
+
+
+@pytest.mark.parametrize('name,words', [
+    ('page.htm', 'ends in .html'), ('file/x.html', 'cannot be written'),
+])
+def test_an_output_that_cannot_be_written(name, words, pair, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  with pytest.raises(UserError, match=words):
+    report.write_report(pair, tmp_path / name)
+  assert (tmp_path / 'file').read_text() == 'mine'
 
 
 def test_the_same_runs_give_the_same_page(pair, tmp_path):
   first = report.write_report(pair, tmp_path / 'a.html').read_bytes()
   assert report.write_report(pair, tmp_path / 'b.html').read_bytes() == first
-
-
-@pytest.mark.parametrize('seconds, text', [
-    (0.4, '0 s'), (59.7, '1 min 00 s'), (125, '2 min 05 s'),
-    (7260, '2 h 01 min'),
-])
-def test_duration(seconds, text):
-  assert tables.duration(seconds) == text
-
-
-@pytest.mark.parametrize('value, text', [
-    (0.1234, '+0.123'), (-0.02, '\u22120.020'), (-0.0001, '0.000'),
-    (float('nan'), tables.NONE),
-])
-def test_difference(value, text):
-  assert tables.difference(value) == text

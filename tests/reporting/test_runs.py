@@ -2,11 +2,12 @@ import io
 import json
 
 import pytest
+from fake_run import CONFUSION
 from PIL import Image
 from rich.console import Console
 
 from adseg_jax.errors import UserError
-from adseg_jax.reporting import report, runs
+from adseg_jax.reporting import report
 
 
 @pytest.mark.parametrize('name', [
@@ -53,14 +54,50 @@ def test_a_coloured_picture_is_no_label_map(pair, tmp_path):
     report.write_report(pair, tmp_path / 'report.html')
 
 
-def test_the_terminal_table(pair):
+def _shown(folders):
   out = io.StringIO()
-  Console(file=out, width=80).print(report.table(pair))
-  rows = [line.split() for line in out.getvalue().splitlines()]
-  assert rows[1:] == [
-      ['<Toy>', '0.1', '4', '0.542', '0.875', '0.875', '1', 'min', '15', 's'],
-      ['<Toy>', '0', '4', '0.457', '0.795', '0.808', '1', 'min', '15', 's'],
+  Console(file=out, width=80).print(report.table(folders))
+  return out.getvalue().splitlines()
+
+
+def test_the_terminal_table(pair):
+  rows = [line.split() for line in _shown(pair)]
+  time = ['1', 'min', '15', 's']
+  assert rows[1:3] == [
+      ['<Toy>', '0.1', 'validation', '0.542', '0.875', '0.875', *time],
+      ['<Toy>', '0', 'validation', '0.457', '0.795', '0.808', *time],
   ]
+  assert rows[3][:4] == ['mean', 'IoU,', 'validation,', 'adversary.weight']
+
+
+def test_the_terminal_table_has_the_test_split(new_run):
+  test = CONFUSION.copy()
+  test[0] = 0, 100, 0
+  lines = _shown([new_run('a', test=test)])
+  rows = [line.split()[2:6] for line in lines[1:]]
+  # By hand: IoU 0 / 105 and 95 / 200; accuracy 0 / 100 and 95 / 100.
+  assert rows == [
+      ['validation', '0.542', '0.875', '0.875'],
+      ['test', '0.237', '0.475', '0.475'],
+  ]
+
+
+def test_the_terminal_table_over_seeds_fits_80_columns(folders):
+  lines = _shown(folders)
+  assert lines[0].split()[0] == 'adversary.weight'
+  assert [line.split()[:3] for line in lines[1:5]] == [
+      ['0', 'validation', '3'], ['0.1', 'validation', '3'],
+      ['0', 'test', '3'], ['0.1', 'test', '3'],
+  ]
+  assert all(line.count('±') == 3 for line in lines[1:5])
+
+
+def test_the_terminal_table_names_lettered_arms(folders, new_run):
+  lines = _shown([*folders, new_run('c', encoding='product')])
+  assert [line.split()[0] for line in lines[1:4]] == ['A', 'B', 'C']
+  assert any(
+      line.startswith('C: adversary.encoding product') for line in lines
+  )
 
 
 @pytest.mark.parametrize('key', ['palette', 'classes'])
@@ -72,22 +109,9 @@ def test_a_data_set_of_another_size_is_refused(key, pair, tmp_path):
     report.table(pair[:1])
 
 
-def test_the_control_is_what_the_first_run_is_compared_with(new_run):
-  read = runs.read_runs([
-      new_run('a'), new_run('b', weight=0.5), new_run('c', weight=0.0)
-  ])
-  assert runs.baseline(read) == 2
-  assert runs.baseline(read[:2]) == 1
-  assert runs.baseline(read[:1]) is None
-
-
-def test_labels_tell_runs_apart(new_run):
-  read = runs.read_runs([
-      new_run('a'), new_run('b', weight=0.0), new_run('c', seed=1),
-      new_run('d'),
-  ])
-  assert [label.replace('\xa0', ' ') for label in runs.labels(read[:2])] == [
-      'λ = 0.1', 'λ = 0 (control)'
-  ]
-  assert runs.labels(read[:3])[2].endswith(', seed 1')
-  assert runs.labels(read) == [str(run.folder) for run in read]
+@pytest.mark.parametrize('text', ['{', '{}', '[]', 'null'])
+def test_damaged_test_scores_are_refused(text, pair):
+  (pair[0] / 'scores_test.json').write_text(text)
+  with pytest.raises(UserError, match=str(pair[0])) as error:
+    report.table(pair)
+  assert '\n' not in str(error.value)

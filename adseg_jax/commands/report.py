@@ -1,0 +1,42 @@
+"""`adseg report`: one page about many runs."""
+
+import dataclasses
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """One page about finished runs; its tables beside it, as .md and .csv.
+
+  Runs that differ in their seed only are one arm. Arms are compared with the
+  control (adversary.weight 0), or else with the first that is named: means,
+  standard deviations, and differences paired by seed with their 95 %
+  confidence interval.
+
+    adseg report runs/mine
+
+    adseg report runs/table/*/seed* --output table.html
+  """
+
+  workdirs: tyro.conf.Positional[tuple[str, ...]] = ()
+  """Folders of finished runs on one data set."""
+  output: str = 'report.html'
+  """File to write; replaced if it exists."""
+
+
+def run(arguments: Arguments):
+  """Runs the command.
+
+  Raises:
+    UserError: a folder holds no finished run, the runs can't be compared, or
+      the output can't be written.
+  """
+  # Slow to import: not before the arguments are read.
+  from rich.console import Console
+
+  from adseg_jax.reporting.report import table, write_report
+
+  page = write_report(list(arguments.workdirs), arguments.output)
+  Console().print(table(list(arguments.workdirs)))
+  print(f'Report: {page}')

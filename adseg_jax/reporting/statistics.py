@@ -1,0 +1,95 @@
+"""Means over seeds and differences paired by seed: pure functions."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+  """A measure over seeds.
+
+  Attributes:
+    mean: nan where there is no value.
+    deviation: sample standard deviation (n - 1); nan below two values.
+    count: values that are not nan.
+  """
+
+  mean: float
+  deviation: float
+  count: int
+
+
+def summarize(values: Iterable[float]) -> Summary:
+  """Mean and sample standard deviation; nan is left out."""
+  known = np.array([value for value in values if not math.isnan(value)])
+  return Summary(
+      float(known.mean()) if known.size else math.nan,
+      float(known.std(ddof=1)) if known.size > 1 else math.nan, known.size,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+  """One arm's measure minus another's, paired by seed.
+
+  Attributes:
+    seeds: those that both arms have a value for, in order.
+    values: the difference of each.
+    mean: nan where no seed is common.
+    low: lower end of the confidence interval; nan below two common seeds.
+    high: upper end.
+  """
+
+  seeds: tuple[int, ...]
+  values: tuple[float, ...]
+  mean: float
+  low: float
+  high: float
+
+  @property
+  def has_interval(self) -> bool:
+    """Whether there are seeds enough, two or more."""
+    return not math.isnan(self.low)
+
+  @property
+  def holds_zero(self) -> bool:
+    """Whether the interval holds 0: no difference is shown."""
+    return self.low <= 0 <= self.high
+
+
+def paired(
+    ours: Mapping[int, float], theirs: Mapping[int, float]
+) -> Difference:
+  """Difference of two arms, with Student's t interval of its mean.
+
+  Mean plus and minus t(0.975, n - 1) s / sqrt(n), where s is the sample
+  standard deviation of the n differences (Student 1908, "The probable error
+  of a mean").
+
+  Args:
+    ours: seed -> measure.
+    theirs: seed -> measure, subtracted; a seed that is not in both, or nan in
+      one, is left out.
+  """
+  differences = {
+      seed: ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs)
+  }
+  differences = {
+      seed: value for seed, value in differences.items()
+      if not math.isnan(value)
+  }
+  found = summarize(differences.values())
+  reach = math.nan
+  if found.count > 1:
+    quantile = stdtrit(found.count - 1, (1 + CONFIDENCE) / 2)
+    reach = float(quantile) * found.deviation / math.sqrt(found.count)
+  return Difference(
+      tuple(differences), tuple(differences.values()), found.mean,
+      found.mean - reach, found.mean + reach,
+  )
