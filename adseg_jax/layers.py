@@ -101,7 +101,7 @@ def convolve_and_pool(x, kernel):
 
 
 @functools.lru_cache
-def _linear_taps(size: int, target: int):
+def linear_taps(size: int, target: int):
   """Lower and upper source index [target] and the upper one's weight."""
   position = (np.arange(target) + 0.5) * size / target - 0.5
   position = np.clip(position, 0, size - 1)
@@ -114,7 +114,7 @@ def _resize_axis(x, target: int, axis: int):
   size = x.shape[axis]
   if size == target:
     return x
-  lower, upper, weight = _linear_taps(size, target)
+  lower, upper, weight = linear_taps(size, target)
   weight = weight.reshape((-1,) + (1,) * (x.ndim - axis - 1)).astype(x.dtype)
   weight = jnp.broadcast_to(weight, (target, *x.shape[axis + 1:]))
   weight = weight.reshape((1,) * axis + weight.shape)

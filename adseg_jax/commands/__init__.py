@@ -7,4 +7,5 @@ function `run` that takes one.
 # The command's words -> its module.
 COMMANDS = {
     'data check': 'data_check',
+    'evaluate': 'evaluate',
 }
