@@ -8,4 +8,5 @@ function `run` that takes one.
 COMMANDS = {
     'data check': 'data_check',
     'evaluate': 'evaluate',
+    'predict': 'predict',
 }

@@ -133,6 +133,7 @@ def _evaluate(arguments, trained, dataset, data, split, views):
   from adseg_jax.data.examples import load
   from adseg_jax.evaluation import sheet
   from adseg_jax.evaluation.score import score
+  from adseg_jax.files import write, write_picture
   from adseg_jax.training.run import devices, versions
 
   console, examples = Console(), load(dataset, split, data)
@@ -156,10 +157,10 @@ def _evaluate(arguments, trained, dataset, data, split, views):
   folder = epath.Path(arguments.workdir) / 'evaluation' / split
   folder.mkdir(parents=True, exist_ok=True)
   sheet.write_csv(folder / 'confusion.csv', report.confusion, trained.classes)
-  sheet.write_picture(
+  write_picture(
       folder / 'confusion.png', sheet.draw(report.confusion, trained.classes)
   )
-  sheet.write(
+  write(
       folder / 'scores.json',
       (json.dumps(about | found, indent=2) + '\n').encode(),
   )

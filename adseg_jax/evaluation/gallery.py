@@ -19,13 +19,18 @@ def panel_indices(count: int, wanted: int) -> list[int]:
   return [i * count // shown for i in range(shown)]
 
 
-def write_label(path: Path, label: np.ndarray, palette):
-  """An index PNG in the palette; void (255) is white."""
+def paletted(label: np.ndarray, palette) -> Image.Image:
+  """Indices [H,W] as a picture in the palette's colours; void is white."""
   picture = Image.fromarray(label.astype(np.uint8)).copy()
   colours = np.full((256, 3), 255, np.uint8)
   colours[:len(palette)] = palette
   picture.putpalette(colours.tobytes())
-  picture.save(path)
+  return picture
+
+
+def write_label(path: Path, label: np.ndarray, palette):
+  """An index PNG in the palette; void (255) is white."""
+  paletted(label, palette).save(path)
 
 
 def write_panels(folder: Path, palette, examples, predictions: dict):

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from rich.table import Table
 
 from adseg_jax.evaluation.score import Report
+from adseg_jax.files import write
 
 _NONE = '\u2013'  # stands where there is no number
 _CELL, _FONT, _GAP = 44, 13, 8  # of the picture, in pixels
@@ -131,17 +132,3 @@ def _upright(text: str, font, height: int) -> Image.Image:
       (_GAP, _FONT), text, 'black', font=font, anchor='lm'
   )
   return strip.rotate(90, expand=True)
-
-
-def write_picture(path: epath.Path, picture: Image.Image, kind='png', **more):
-  """A picture as a file."""
-  file = io.BytesIO()
-  picture.save(file, kind, **more)
-  write(path, file.getvalue())
-
-
-def write(path: epath.Path, content: bytes):
-  """Writes beside, then renames: a reader never sees half a file."""
-  beside = path.with_name(path.name + '.tmp')
-  beside.write_bytes(content)
-  beside.replace(path)
