@@ -9,4 +9,5 @@ COMMANDS = {
     'data check': 'data_check',
     'evaluate': 'evaluate',
     'predict': 'predict',
+    'export': 'export',
 }

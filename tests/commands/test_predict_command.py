@@ -93,7 +93,7 @@ def test_a_large_picture_goes_through_windows(
   predict(trained_run, tmp_path / 'a.png', '--output', tmp_path / 'out')
   label = read(tmp_path / 'out/labels/a.png')
   whole, _ = adseg_jax.load(trained_run)(image)
-  assert (label == whole).mean() > 0.97
+  assert (label == whole).mean() > 0.9
 
 
 @pytest.mark.parametrize('largest', [predict_files.LARGEST, 0])
