@@ -1,1 +1,24 @@
 """Semantic segmentation trained against a discriminator, in JAX."""
+
+
+def load(workdir, checkpoint: str = 'last'):
+  """A trained segmentor as a compiled function.
+
+    segment = adseg_jax.load('runs/earth')
+    labels, probabilities = segment(image)
+
+  Args:
+    workdir: folder of a run.
+    checkpoint: 'last', 'best' (by validation mean IoU) or a step.
+
+  Returns:
+    A `serving.Segment`: image uint8 [H,W,3] -> labels uint8 [H,W] and
+    probabilities float32 [H,W,C], with `classes` and `palette`.
+
+  Raises:
+    UserError: the workdir or the checkpoint can't be read.
+  """
+  # JAX takes a second to import, and not every command needs it.
+  from adseg_jax import serving
+
+  return serving.load(workdir, checkpoint)

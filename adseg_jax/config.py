@@ -285,3 +285,33 @@ def validate(experiment: Experiment, stride: int, devices: int):
 def names(literal) -> tuple[str, ...]:
   """The allowed values of one of the Literal types above."""
   return get_args(literal)
+
+
+def from_dict(content: dict, kind: type = Experiment):
+  """The experiment that `dataclasses.asdict` or `to_json` wrote.
+
+  A field that is missing takes its default: an older run had no such setting.
+
+  Args:
+    content: nested dicts; lists stand for tuples.
+    kind: dataclass of this level.
+
+  Raises:
+    UserError: a field is not known.
+  """
+  defaults = {field.name: field for field in dataclasses.fields(kind)}
+  if unknown := sorted(content.keys() - defaults.keys()):
+    raise UserError(
+        f'{kind.__name__} has no setting {", ".join(unknown)}: read the run '
+        'with the version that trained it'
+    )
+  return kind(**{
+      name: _restored(value, defaults[name].default)
+      for name, value in content.items()
+  })
+
+
+def _restored(value, default):
+  if dataclasses.is_dataclass(default):
+    return from_dict(value, type(default))
+  return tuple(value) if isinstance(value, list) else value

@@ -92,7 +92,7 @@ def convolve_and_pool(x, kernel):
   output channels. Sides above one pixel are floored as in max_pool.
   """
   b, h, w, _ = x.shape
-  if min(h, w) < 2:
+  if h < 2 or w < 2:
     return max_pool(convolve(x, kernel))
   x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
   x = convolve(space_to_depth(x), _phase_kernel(kernel))
@@ -101,7 +101,7 @@ def convolve_and_pool(x, kernel):
 
 
 @functools.lru_cache
-def _linear_taps(size: int, target: int):
+def linear_taps(size: int, target: int):
   """Lower and upper source index [target] and the upper one's weight."""
   position = (np.arange(target) + 0.5) * size / target - 0.5
   position = np.clip(position, 0, size - 1)
@@ -110,11 +110,27 @@ def _linear_taps(size: int, target: int):
   return lower, upper, (position - lower).astype(np.float32)
 
 
+def _symbolic_taps(size, target):
+  """`linear_taps` where a side is a symbol, as in an exported program.
+
+  In whole numbers: (i + 1/2) size / target - 1/2 over a common denominator,
+  which is exact while 2 size target is below 2^31.
+  """
+  place = (2 * jnp.arange(target) + 1) * size - target
+  place = jnp.clip(place, 0, 2 * target * (size - 1))
+  lower, rest = place // (2 * target), place % (2 * target)
+  weight = rest.astype(jnp.float32) / jnp.float32(2 * target)
+  return lower, jnp.minimum(lower + 1, size - 1), weight
+
+
 def _resize_axis(x, target: int, axis: int):
   size = x.shape[axis]
   if size == target:
     return x
-  lower, upper, weight = _linear_taps(size, target)
+  known = isinstance(size, int) and isinstance(target, int)
+  lower, upper, weight = (linear_taps if known else _symbolic_taps)(
+      size, target
+  )
   weight = weight.reshape((-1,) + (1,) * (x.ndim - axis - 1)).astype(x.dtype)
   weight = jnp.broadcast_to(weight, (target, *x.shape[axis + 1:]))
   weight = weight.reshape((1,) * axis + weight.shape)

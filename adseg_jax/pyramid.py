@@ -47,14 +47,26 @@ def _blur_axis(x, taps, stride, axis):
   # Fused with what came before, each tap would compute that again: 15 x 15
   # times for two filters in a row.
   padded = jax.lax.optimization_barrier(padded)
-  inside = np.pad(np.ones(size), margin)
-  total, share = 0, 0
+  total = 0
   for i, tap in enumerate(taps):
-    stop = i + size
-    total += tap * jax.lax.slice_in_dim(padded, i, stop, stride, axis)
-    share += tap * inside[i:stop:stride]
+    total += tap * jax.lax.slice_in_dim(padded, i, i + size, stride, axis)
+  share = _share(size, tuple(taps), stride)
   share = share.reshape([-1 if i == axis else 1 for i in range(4)])
   return total / share.astype(x.dtype)
+
+
+def _share(size, taps, stride):
+  """Sum of the taps that are inside, for each output along an axis."""
+  count, number = len(taps), (size + stride - 1) // stride
+  sums = np.array([
+      [np.cumsum((0, *taps[low:high]))[-1] for high in range(count + 1)]
+      for low in range(count + 1)
+  ])
+  # The sides of an exported program are symbols.
+  xp = np if isinstance(size, int) else jnp
+  first = xp.arange(number) * stride - (count - 1) // 2
+  low, high = xp.clip(-first, 0, count), xp.clip(size - first, 0, count)
+  return xp.asarray(sums)[low, high]
 
 
 def local_normalize(images):

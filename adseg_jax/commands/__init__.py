@@ -6,7 +6,11 @@ function `run` that takes one.
 
 # The command's words -> its module.
 COMMANDS = {
-    'data check': 'data_check',
-    'report': 'report',
     'run': 'run',
+    'report': 'report',
+    'evaluate': 'evaluate',
+    'predict': 'predict',
+    'export': 'export',
+    'fingerprint': 'fingerprint',
+    'data check': 'data_check',
 }

@@ -1,7 +1,5 @@
 """Pictures of a run: validation panels, and the data set's overview."""
 
-import io
-
 import numpy as np
 from etils import epath
 from PIL import Image
@@ -9,6 +7,7 @@ from PIL import Image
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.evaluation.evaluate import decode
 from adseg_jax.evaluation.predict import predict_large
+from adseg_jax.files import write_picture
 
 # Shown size of an overview, in pixels of its longer side.
 OVERVIEW = 1350
@@ -20,21 +19,18 @@ def panel_indices(count: int, wanted: int) -> list[int]:
   return [i * count // shown for i in range(shown)]
 
 
-def save(path: epath.Path, picture: Image.Image, **options):
-  """Encodes as the name's ending says, and writes where epath can."""
-  encoded = io.BytesIO()
-  kind = Image.registered_extensions()[path.suffix]
-  picture.save(encoded, kind, **options)
-  path.write_bytes(encoded.getvalue())
-
-
-def write_label(path: epath.Path, label: np.ndarray, palette):
-  """An index PNG in the palette; void (255) is white."""
+def paletted(label: np.ndarray, palette) -> Image.Image:
+  """Indices [H,W] as a picture in the palette's colours; void is white."""
   picture = Image.fromarray(label.astype(np.uint8)).copy()
   colours = np.full((256, 3), 255, np.uint8)
   colours[:len(palette)] = palette
   picture.putpalette(colours.tobytes())
-  save(path, picture)
+  return picture
+
+
+def write_label(path: epath.Path, label: np.ndarray, palette):
+  """An index PNG in the palette; void (255) is white."""
+  write_picture(path, paletted(label, palette))
 
 
 def write_panels(folder: epath.Path, palette, examples, predictions: dict):
@@ -50,7 +46,7 @@ def write_panels(folder: epath.Path, palette, examples, predictions: dict):
   for index, prediction in sorted(predictions.items()):
     name = examples.names[index].replace('/', '_')
     image = decode(examples.images[index], 'RGB')
-    save(folder / f'{name}_image.png', Image.fromarray(image))
+    write_picture(folder / f'{name}_image.png', Image.fromarray(image))
     truth = decode(examples.labels[index], 'L')
     write_label(folder / f'{name}_truth.png', truth, palette)
     write_label(folder / f'{name}_prediction.png', prediction, palette)
@@ -69,8 +65,11 @@ def write_overview(folder: epath.Path, dataset: Dataset, predict, batch: int):
   prediction = predict_large(predict, image, batch)
   folder.mkdir(parents=True, exist_ok=True)
   stride = -(-max(truth.shape) // OVERVIEW)
-  save(folder / 'image.jpg', Image.fromarray(image).reduce(stride), quality=85)
+  write_picture(
+      folder / 'image.jpg', Image.fromarray(image).reduce(stride), 'jpeg',
+      quality=85,
+  )
   for name, label in (('truth', truth), ('prediction', prediction)):
     label = label[stride // 2::stride, stride // 2::stride]
     write_label(folder / f'{name}.png', label, dataset.palette)
-  (folder / 'caption.txt').write_text(caption + '\n')
+  (epath.Path(folder) / 'caption.txt').write_text(caption + '\n')

@@ -1,11 +1,14 @@
-"""Scores of label maps: one confusion matrix, divided once, and boundaries."""
+"""Scores of label maps: one confusion matrix, divided once."""
 
 import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import ndimage
+
+from adseg_jax.evaluation.boundary import boundary_f1
+
+__all__ = ['Scores', 'boundary_f1', 'confusion_matrix', 'scores']
 
 
 def confusion_matrix(
@@ -100,83 +103,3 @@ def scores(confusion: np.ndarray) -> Scores:
       precision=_ratio(hits, predicted),
       pixels=pixels,
   )
-
-
-def _boundary(mask: np.ndarray) -> np.ndarray:
-  """Pixels of a mask with one of four neighbours outside it.
-
-  The picture's frame is no boundary: every map would match it for free.
-  """
-  padded = np.pad(mask, 1, mode='edge')
-  inner = padded[:-2, 1:-1] & padded[2:, 1:-1]
-  return mask & ~(inner & padded[1:-1, :-2] & padded[1:-1, 2:])
-
-
-def _matched(boundary: np.ndarray, other: np.ndarray, reach: float) -> float:
-  """Share of a boundary's pixels within reach of the other boundary."""
-  if not boundary.any():
-    return float(not other.any())
-  if not other.any():
-    return 0.0
-  distance = ndimage.distance_transform_edt(~other)
-  return float(np.mean(distance[boundary] <= reach))
-
-
-def _f1(guess: np.ndarray, truth: np.ndarray, reach: float) -> float:
-  if not (guess.any() or truth.any()):
-    return np.nan
-  if not (guess.any() and truth.any()):
-    return 0.0
-  guessed, true = _boundary(guess), _boundary(truth)
-  precision = _matched(guessed, true, reach)
-  recall = _matched(true, guessed, reach)
-  both = precision + recall
-  return 2 * precision * recall / both if both else 0.0
-
-
-def boundary_f1(
-    prediction: np.ndarray,
-    label: np.ndarray,
-    num_classes: int,
-    tolerance: float = 0.0075,
-    void: int = 255,
-) -> np.ndarray:
-  """Boundary F1 of every class of one image (Csurka et al. 2013).
-
-  Precision is the share of the predicted boundary that lies within reach of
-  the true one, recall the share of the true boundary within reach of the
-  predicted one; F1 is their harmonic mean. Averaging over the classes of an
-  image, then over images, gives the data set's score.
-
-  Void pixels take, in both maps, the value of the nearest pixel that is not
-  void. What was predicted there has no effect, and objects that the truth
-  outlines with a void band keep their boundary, in the band's middle.
-
-  Args:
-    prediction: class of every pixel, integer [H,W].
-    label: true class of every pixel, integer [H,W].
-    num_classes: number of classes, C.
-    tolerance: reach, as a fraction of the image's diagonal; theirs is 0.0075.
-    void: label of the pixels to leave out.
-
-  Returns:
-    float64 [C]; nan where a class is in neither map, 1 where it fills both.
-
-  Raises:
-    ValueError: the maps' shapes differ.
-  """
-  prediction, label = np.asarray(prediction), np.asarray(label)
-  if prediction.shape != label.shape:
-    raise ValueError(f'shapes differ: {prediction.shape} and {label.shape}')
-  hidden = label == void
-  if hidden.all():
-    return np.full(num_classes, np.nan)
-  nearest = tuple(ndimage.distance_transform_edt(
-      hidden, return_distances=False, return_indices=True
-  ))
-  prediction, label = prediction[nearest], label[nearest]
-  reach = tolerance * np.hypot(*label.shape)
-  return np.array([
-      _f1(prediction == index, label == index, reach)
-      for index in range(num_classes)
-  ])

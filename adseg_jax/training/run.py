@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 from etils import epath
 
+from adseg_jax import files
 from adseg_jax.config import Experiment, flatten
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
@@ -31,10 +32,8 @@ LOCK = '.lock'
 
 
 def write_json(path: epath.Path, content: dict):
-  """Writes beside, then renames: a reader never sees half a file."""
-  beside = path.with_name(path.name + '.tmp')
-  beside.write_text(json.dumps(content, indent=2) + '\n')
-  beside.replace(path)
+  """Writes it whole or not at all."""
+  files.write(path, (json.dumps(content, indent=2) + '\n').encode())
 
 
 @contextlib.contextmanager

@@ -1,0 +1,170 @@
+"""`adseg evaluate`: scores of a trained segmentor."""
+
+import dataclasses
+import re
+from typing import Annotated
+
+import tyro
+
+from adseg_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """Scores a trained segmentor on a split, every image at its own size.
+
+  Prints scores per class and writes them to WORKDIR/evaluation/SPLIT/:
+  scores.json, and the confusion matrix as confusion.csv and confusion.png.
+
+  Examples:
+
+  adseg evaluate runs/camvid
+
+  adseg evaluate runs/camvid --split test --scales 0.75 1 1.25 --flip
+
+  adseg evaluate runs/cityscapes --sliding 768x768 --overlap 0.25
+  """
+
+  workdir: tyro.conf.Positional[str] = ''
+  """Folder of a run."""
+  split: str = ''
+  """Split of its data set; empty: test, or validation where there is none."""
+  checkpoint: str = 'last'
+  """last (which the run's own scores are of), best (by validation mean IoU),
+  or a step."""
+  scales: tuple[float, ...] = (1.0,)
+  """Factors on an image's size; the probabilities are averaged."""
+  flip: bool = False
+  """Average over each image and its mirror image, too."""
+  sliding: str = ''
+  """HEIGHTxWIDTH of windows that cover an image, such as 480x480, in pixels
+  of each scale: for images that do not fit the device. Empty: images whole."""
+  overlap: float = 0.33
+  """Least share of a window that the next one sees, too."""
+  batch: int = 0
+  """Images or windows per call, over all devices; 0: the run's own."""
+  root: Annotated[str, tyro.conf.arg(name='data.root')] = ''
+  """Folder of the original files; empty: where the run had them."""
+  prepared: Annotated[str, tyro.conf.arg(name='data.prepared')] = ''
+  """Folder of the prepared data set; empty: where the run had it."""
+
+
+def run(arguments: Arguments):
+  """Runs the command.
+
+  Raises:
+    UserError: an option, the workdir or the data set can't be used.
+  """
+  if not arguments.workdir:
+    raise UserError('give the workdir of a run: adseg evaluate WORKDIR')
+  check(arguments)
+  window = window_of(arguments.sliding)
+  # Slow to import: not before the arguments are read.
+  from adseg_jax.data import dataset as datasets
+  from adseg_jax.evaluation.inference import Views
+  from adseg_jax.training.restore import restore
+
+  trained = restore(arguments.workdir, arguments.checkpoint)
+  # At its own size: the segmentor's view is resized, the truth is not.
+  data = dataclasses.replace(trained.experiment.data, size=(0, 0))
+  changes = {
+      name: value for name in ('root', 'prepared')
+      if (value := getattr(arguments, name))
+  }
+  data = dataclasses.replace(data, **changes)
+  dataset = datasets.find(data)
+  if tuple(dataset.classes) != trained.classes:
+    raise UserError(
+        f'{arguments.workdir}: trained on other classes than data set '
+        f'{dataset.name} has now: {", ".join(trained.classes)}'
+    )
+  views = Views(
+      arguments.scales, arguments.flip, window, arguments.overlap
+  )
+  split = arguments.split or dataset.test or dataset.validation
+  _evaluate(arguments, trained, dataset, data, split, views)
+
+
+def check(arguments: Arguments):
+  """Refuses options that can't work.
+
+  Raises:
+    UserError: one line that names the option.
+  """
+  for wrong, option, value, wanted in (
+      (not arguments.scales or min(arguments.scales) <= 0, 'scales',
+       ' '.join(map(str, arguments.scales)), 'one or more above 0'),
+      (not 0 <= arguments.overlap < 1, 'overlap', arguments.overlap,
+       '0 or more, below 1'),
+      (arguments.batch < 0, 'batch', arguments.batch, '1 or more, or 0'),
+  ):
+    if wrong:
+      raise UserError(f'--{option} is {value}: give {wanted}')
+
+
+def window_of(text: str) -> tuple[int, int] | None:
+  """'480x640' as (480, 640); '' as None.
+
+  Raises:
+    UserError: it is neither.
+  """
+  if not text:
+    return None
+  found = re.fullmatch(r'(\d+)x(\d+)', text)
+  window = tuple(map(int, found.groups())) if found else (0, 0)
+  if not all(window):
+    raise UserError(
+        f'--sliding is {text}: give HEIGHTxWIDTH in pixels, such as 480x480'
+    )
+  return window
+
+
+def _evaluate(arguments, trained, dataset, data, split, views):
+  import json
+  import shlex
+  import sys
+  import time
+  from pathlib import Path
+
+  from etils import epath
+  from rich.console import Console
+  from rich.progress import track
+
+  from adseg_jax.data.examples import load
+  from adseg_jax.evaluation import sheet
+  from adseg_jax.evaluation.score import score
+  from adseg_jax.files import write, write_picture
+  from adseg_jax.training.run import devices, versions
+
+  console, examples = Console(), load(dataset, split, data)
+  begun = time.monotonic()
+  report = score(
+      trained, examples, views,
+      arguments.batch or trained.experiment.evaluation.batch,
+      lambda images: track(
+          images, f'{split}, step {trained.step}', len(examples),
+          console=console, transient=True,
+      ),
+  )
+  found = sheet.to_dict(report, trained.classes)
+  about = {
+      'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+      'step': trained.step, 'split': split, 'images': len(examples),
+      'views': dataclasses.asdict(views),
+      'seconds': time.monotonic() - begun,
+      'versions': versions(), 'devices': devices(),
+  }
+  folder = epath.Path(arguments.workdir) / 'evaluation' / split
+  folder.mkdir(parents=True, exist_ok=True)
+  sheet.write_csv(folder / 'confusion.csv', report.confusion, trained.classes)
+  write_picture(
+      folder / 'confusion.png', sheet.draw(report.confusion, trained.classes)
+  )
+  write(
+      folder / 'scores.json',
+      (json.dumps(about | found, indent=2) + '\n').encode(),
+  )
+  for table in sheet.tables(found):
+    console.print(table)
+    console.print()
+  print(f'{split}, {len(examples)} images, step {trained.step}: {folder}')

@@ -1,0 +1,63 @@
+"""`adseg fingerprint`: is my run the same as yours?"""
+
+import dataclasses
+import hashlib
+from typing import Annotated
+
+import tyro
+
+from adseg_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """Hashes of a run, for two people to compare.
+
+  The parameters of the newest checkpoint, the first 1000 examples of the data
+  stream, every setting of the experiment; and the versions. What differs
+  first tells where two runs part: settings, then data, then parameters.
+
+    adseg fingerprint runs/earth
+  """
+
+  workdir: tyro.conf.Positional[str] = ''
+  """Folder of a run."""
+  root: Annotated[str, tyro.conf.arg(name='data.root')] = ''
+  """Folder of the original files, where they lie elsewhere now."""
+  prepared: Annotated[str, tyro.conf.arg(name='data.prepared')] = ''
+  """Folder where TFDS keeps prepared data sets, where it is another now."""
+
+
+def run(arguments: Arguments):
+  """Prints the hashes.
+
+  Raises:
+    UserError: the run or its data can't be read.
+  """
+  if not arguments.workdir:
+    raise UserError('name the workdir of a run: adseg fingerprint runs/earth')
+  from etils import epath
+
+  from adseg_jax.config import to_json
+  from adseg_jax.training import fingerprint
+  from adseg_jax.training.restore import describe
+  from adseg_jax.training.run import devices, versions
+
+  workdir = epath.Path(arguments.workdir)
+  experiment, *_ = describe(workdir)
+  places = {
+      name: value for name in ('root', 'prepared')
+      if (value := getattr(arguments, name))
+  }
+  settings = dataclasses.replace(experiment, data=dataclasses.replace(
+      experiment.data, root='', prepared=''
+  ))
+  experiment = dataclasses.replace(experiment, data=dataclasses.replace(
+      experiment.data, **places
+  ))
+  print('settings  ', hashlib.sha256(to_json(settings).encode()).hexdigest())
+  print('examples  ', fingerprint.of_stream(experiment))
+  step, digest = fingerprint.of_parameters(workdir, experiment)
+  print('parameters', digest, f'(step {step})')
+  found = ' '.join(f'{name} {what}' for name, what in versions().items())
+  print(f'versions   {found}; {devices()}')

@@ -1,0 +1,106 @@
+"""`adseg predict`: label maps of a person's own pictures."""
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from adseg_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """Gives every pixel of pictures a class.
+
+  Writes, for each picture, labels/NAME.png (class ids, in the colours of the
+  data set), overlays/NAME.jpg and, if asked, probabilities/NAME.npz. All are
+  upright and of the picture's own size. A file that can't be read is named
+  and skipped; the exit status is then 1.
+
+  Examples:
+
+  adseg predict runs/camvid street.jpg --output out
+
+  adseg predict runs/camvid photos 'more/**/*.png' --output out --probabilities
+  """
+
+  words: tyro.conf.Positional[tuple[str, ...]] = ()
+  """WORKDIR PATH...: folder of a run, then files, folders (all pictures in
+  them and below) or patterns."""
+  output: Path | None = None
+  """Folder of the results."""
+  probabilities: bool = False
+  """Also write the probabilities of the classes, float32 [H,W,C]."""
+  checkpoint: str = 'last'
+  """last (which the run's own scores are of), best (by validation mean IoU),
+  or a step."""
+
+
+def run(arguments: Arguments):
+  """Runs the command.
+
+  Raises:
+    UserError: an option or the workdir can't be used, or a file was skipped.
+  """
+  workdir, *words = arguments.words or ['']
+  if not words:
+    raise UserError(
+        'give a workdir and pictures: adseg predict WORKDIR PATH... --output '
+        'DIR'
+    )
+  if arguments.output is None:
+    raise UserError('give a folder for the results: --output DIR')
+  # Slow to import: not before the arguments are read.
+  from adseg_jax.data.dataset import shorten
+  from adseg_jax.evaluation import pictures
+  from adseg_jax.training.restore import restore
+
+  files, empty = pictures.find(words, arguments.output)
+  if not files:
+    raise UserError(f'{shorten(words)}: no picture there')
+  trained = restore(workdir, arguments.checkpoint)
+  skipped = empty + _predict(arguments, trained, files)
+  written = len(files) + len(empty) - len(skipped)
+  print(f'{written} pictures: {arguments.output}')
+  if skipped:
+    raise UserError(f'skipped {len(skipped)}: {shorten(skipped)}')
+
+
+def _predict(arguments, trained, files) -> list[str]:
+  """Writes the results; names what was skipped."""
+  from etils import epath
+  from rich.console import Console
+  from rich.progress import track
+
+  from adseg_jax.evaluation import pictures
+  from adseg_jax.evaluation.predict_files import (
+      make_predict,
+      read_ahead,
+      write_prediction,
+  )
+
+  console, skipped = Console(stderr=True), []
+  folder, predict = epath.Path(arguments.output), make_predict(trained)
+  jobs = zip(files, pictures.names(files), read_ahead(files), strict=True)
+  try:
+    for path, name, (picture, wrong) in track(
+        jobs, f'step {trained.step}', len(files), console=console,
+        transient=True,
+    ):
+      if wrong:
+        console.print(
+            f'skipped {path}: {wrong}', markup=False, highlight=False,
+            soft_wrap=True,
+        )
+        skipped.append(str(path))
+        continue
+      write_prediction(
+          folder, name, picture, predict(picture), trained,
+          arguments.probabilities,
+      )
+  except OSError as error:
+    raise UserError(
+        f'--output {arguments.output}: cannot be written ({error.strerror}): '
+        'give another folder'
+    ) from error
+  return skipped

@@ -1,0 +1,88 @@
+"""A person's pictures: found, named and read."""
+
+import glob
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from adseg_jax.data.labels import BROKEN
+from adseg_jax.data.originals import IMAGES
+
+
+class Unreadable(Exception):
+  """A picture that can't be read; the message says why."""
+
+
+def find(words, output: Path) -> tuple[list[Path], list[str]]:
+  """The pictures that files, folders and patterns name, each once.
+
+  Args:
+    words: paths; a folder stands for all pictures in it and below.
+    output: folder whose files are not taken for pictures.
+
+  Returns:
+    (files in order, words that name no picture).
+  """
+  found, empty = {}, []
+  output = output.resolve()
+  for word in words:
+    path = Path(word).expanduser()
+    if path.is_dir():
+      files = [
+          file for file in sorted(path.rglob('*'))
+          if file.suffix.lower() in IMAGES and file.is_file()
+          and output not in file.resolve().parents
+      ]
+    elif path.exists():
+      files = [path]
+    else:
+      matches = sorted(glob.glob(str(path), recursive=True))
+      files = [Path(one) for one in matches if os.path.isfile(one)]
+    found |= dict.fromkeys(files)
+    if not files:
+      empty.append(word)
+  return list(found), empty
+
+
+def names(files: list[Path]) -> list[str]:
+  """A name for each file's results: its path from the deepest common folder.
+
+  Its ending is left out, unless two files would get the same name.
+  """
+  whole = [file.absolute() for file in files]
+  top = os.path.commonpath([file.parent for file in whole])
+  relative = [file.relative_to(top) for file in whole]
+  short = [str(one.with_suffix('')) for one in relative]
+  return [
+      name if short.count(name) == 1 else str(one)
+      for name, one in zip(short, relative, strict=True)
+  ]
+
+
+def read(path: Path) -> np.ndarray:
+  """A picture of any mode as uint8 [H,W,3], upright.
+
+  EXIF's rotation is applied, transparency left out, grey repeated; 16 bits
+  become the upper 8.
+
+  Raises:
+    Unreadable: the file is broken, no picture, or has 32 bits per channel.
+  """
+  try:
+    with Image.open(path) as file:
+      picture = ImageOps.exif_transpose(file)
+      if picture.mode.startswith('I;16'):
+        grey = np.asarray(picture).astype(np.uint16) >> 8
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, 2)
+      if picture.mode in ('I', 'F'):
+        raise Unreadable(
+            'has 32 bits per channel, whose range is not known: save it with '
+            '8 or 16'
+        )
+      if 'transparency' in picture.info:  # else Pillow warns
+        picture = picture.convert('RGBA')
+      return np.asarray(picture.convert('RGB'))
+  except BROKEN as error:
+    raise Unreadable(str(error)) from error

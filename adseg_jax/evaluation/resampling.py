@@ -1,0 +1,113 @@
+"""Between a picture's own size and the sizes that a segmentor sees."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from adseg_jax.layers import linear_taps
+
+# Sides are padded up to multiples of this: of every segmentor's stride, and
+# coarse enough that pictures of about one size share a compiled program.
+BUCKET = 32
+
+
+def ceil_to(side: int, multiple: int = BUCKET) -> int:
+  """The smallest multiple that is no smaller."""
+  return -(-side // multiple) * multiple
+
+
+class Taps(NamedTuple):
+  """Bilinear resizing along an axis, as data: any sizes share one program.
+
+  Attributes:
+    lower: source index of each target pixel, int32.
+    upper: the index after it, or the last.
+    weight: the upper one's, float32.
+  """
+
+  lower: np.ndarray
+  upper: np.ndarray
+  weight: np.ndarray
+
+
+def taps(sizes, targets, length: int) -> Taps:
+  """Taps [B,length] from sides `sizes` to sides `targets`.
+
+  Beyond an image's target side its last pixel is repeated.
+  """
+  rows = []
+  for size, target in zip(sizes, targets, strict=True):
+    margin = 0, length - target
+    rows.append([np.pad(x, margin, 'edge') for x in linear_taps(size, target)])
+  return Taps(*map(np.stack, zip(*rows, strict=True)))
+
+
+def resample(maps, rows: Taps, columns: Taps):
+  """Bilinear, a different one for each image, as `layers.resize` does it.
+
+  Args:
+    maps: [B,h,w,C].
+    rows: taps [B,H].
+    columns: taps [B,W].
+
+  Returns:
+    [B,H,W,C].
+  """
+  def one(x, axis, taps):
+    shape = [-1 if i == axis else 1 for i in range(3)]
+    weight = taps.weight.reshape(shape)
+    return (
+        jnp.take(x, taps.lower, axis, mode='clip') * (1 - weight)
+        + jnp.take(x, taps.upper, axis, mode='clip') * weight
+    )
+
+  return jax.vmap(
+      lambda x, rows, columns: one(one(x, 0, rows), 1, columns)
+  )(maps, rows, columns)
+
+
+def resample_on_host(maps: np.ndarray, size) -> np.ndarray:
+  """[h,w,C] -> [*size,C] float32: `resample` of one image, in NumPy."""
+  for axis, target in enumerate(size):
+    if maps.shape[axis] != target:
+      lower, upper, weight = linear_taps(maps.shape[axis], target)
+      weight = weight.reshape([-1 if i == axis else 1 for i in range(3)])
+      below, above = maps.take(lower, axis), maps.take(upper, axis)
+      maps = below * (1 - weight) + above * weight
+  return maps
+
+
+def resize_picture(image: np.ndarray, size) -> np.ndarray:
+  """A picture at another size; bicubic, wider where it reduces.
+
+  Pillow's filter on floating-point numbers: what training does with
+  --data.size, but for its rounding to whole grey levels.
+
+  Args:
+    image: uint8 [h,w,3].
+    size: height and width.
+
+  Returns:
+    float32 [*size,3] in 0..1.
+  """
+  if image.shape[:2] == tuple(size):
+    return image / np.float32(255)
+  planes = [
+      np.asarray(
+          Image.fromarray(image[..., i].astype(np.float32)).resize(
+              tuple(size)[::-1], Image.Resampling.BICUBIC
+          )
+      )
+      for i in range(3)
+  ]
+  return np.clip(np.stack(planes, -1) / np.float32(255), 0, 1)
+
+
+def pad_picture(image: np.ndarray, size) -> np.ndarray:
+  """[h,w,3] -> [*size,3], the last row and column repeated."""
+  height, width = image.shape[:2]
+  margin = (0, size[0] - height), (0, size[1] - width), (0, 0)
+  return np.pad(image, margin, 'edge')

@@ -1,0 +1,134 @@
+"""An evaluation on paper: JSON, CSV, a picture, and a table."""
+
+import csv
+import io
+
+import numpy as np
+from etils import epath
+from PIL import Image, ImageDraw
+from rich.table import Table
+
+from adseg_jax.evaluation.score import Report
+from adseg_jax.files import write
+
+_NONE = '\u2013'  # stands where there is no number
+_CELL, _FONT, _GAP = 44, 13, 8  # of the picture, in pixels
+_DARK = np.array([8, 48, 107])  # colour of a full cell; an empty one is white
+
+
+def to_dict(report: Report, classes) -> dict:
+  """The scores as JSON has them: nan, where a class is absent, as null."""
+  found = report.scores
+  columns = {
+      'iou': found.iou, 'accuracy': found.accuracy,
+      'precision': found.precision, 'recall': found.accuracy,
+      'boundary_f1': report.boundary_f1, 'boundary_iou': report.boundary_iou,
+  }
+  return {
+      name: _number(value) for name, value in means(report).items()
+  } | {
+      'classes': [
+          {'name': name}
+          | {key: _number(values[i]) for key, values in columns.items()}
+          | {'pixels': int(found.pixels[i])}
+          for i, name in enumerate(classes)
+      ],
+      'confusion': report.confusion.tolist(),
+  }
+
+
+def means(report: Report) -> dict[str, float]:
+  """The scores that are one number."""
+  found = report.scores
+  return {
+      'pixel_accuracy': found.pixel_accuracy,
+      'class_accuracy': found.class_accuracy,
+      'mean_iou': found.mean_iou,
+      'frequency_weighted_iou': found.frequency_weighted_iou,
+      'mean_boundary_f1': report.mean_boundary_f1,
+      'mean_boundary_iou': report.mean_boundary_iou,
+  }
+
+
+def _number(value):
+  return None if np.isnan(value) else float(value)
+
+
+def _shown(value) -> str:
+  return _NONE if value is None else f'{value:.3f}'
+
+
+def tables(content: dict) -> list[Table]:
+  """The scores per class, and those that are one number, for a terminal.
+
+  Args:
+    content: what `to_dict` gave.
+  """
+  each = Table(box=None, pad_edge=False)
+  each.add_column('class')
+  # Of one class's pixels, accuracy and recall are the same share.
+  names = {
+      'IoU': 'iou', 'accuracy = recall': 'accuracy', 'precision': 'precision',
+      'boundary F1': 'boundary_f1', 'boundary IoU': 'boundary_iou',
+  }
+  for name in (*names, 'pixels'):
+    each.add_column(name, justify='right')
+  for row in content['classes']:
+    shown = [_shown(row[key]) for key in names.values()]
+    each.add_row(row['name'], *shown, f'{row["pixels"]:,}')
+  total = Table(box=None, pad_edge=False, show_header=False)
+  total.add_column()
+  total.add_column(justify='right')
+  for key, value in content.items():
+    if key not in ('classes', 'confusion'):
+      name = key.replace('_', ' ').replace('iou', 'IoU').replace('f1', 'F1')
+      total.add_row(name, _shown(value))
+  return [each, total]
+
+
+def write_csv(path: epath.Path, confusion, classes):
+  """The confusion matrix: a row for each true class, in pixels."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(['truth \\ prediction', *classes])
+  for name, row in zip(classes, confusion, strict=True):
+    writer.writerow([name, *row])
+  write(path, text.getvalue().encode())
+
+
+def draw(confusion, classes) -> Image.Image:
+  """The confusion matrix as a picture: each row's shares, in per cent."""
+  confusion = np.asarray(confusion, np.float64)
+  share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+  pen = ImageDraw.Draw(Image.new('L', (1, 1)))
+  pen.font = pen.getfont().font_variant(size=_FONT)
+  left = 2 * _GAP + int(max(pen.textlength(name) for name in classes))
+  side = left + _CELL * len(classes) + _GAP
+  picture = Image.new('RGB', (side, side), 'white')
+  pen = ImageDraw.Draw(picture)
+  pen.font = pen.getfont().font_variant(size=_FONT)
+  for i, name in enumerate(classes):
+    middle = left + _CELL * i + _CELL // 2
+    pen.text((left - _GAP, middle), name, 'black', anchor='rm')
+    picture.paste(_upright(name, pen.font, left), (middle - _FONT, 0))
+  pen.text((_GAP, left - _GAP), 'truth', 'grey', anchor='ld')
+  for (i, j), part in np.ndenumerate(share):
+    corner = left + _CELL * j, left + _CELL * i
+    colour = tuple((255 + part * (_DARK - 255)).astype(int).tolist())
+    pen.rectangle(
+        (*corner, corner[0] + _CELL - 2, corner[1] + _CELL - 2), colour
+    )
+    pen.text(
+        tuple(place + _CELL // 2 for place in corner), f'{100 * part:.0f}',
+        'white' if part > 0.5 else 'black', anchor='mm',
+    )
+  return picture
+
+
+def _upright(text: str, font, height: int) -> Image.Image:
+  """Text that reads from the bottom to the top, [height, 2 x font size]."""
+  strip = Image.new('RGB', (height, 2 * _FONT), 'white')
+  ImageDraw.Draw(strip).text(
+      (_GAP, _FONT), text, 'black', font=font, anchor='lm'
+  )
+  return strip.rotate(90, expand=True)

@@ -1,0 +1,1 @@
+"""A trained segmentor as files that run without this package."""

@@ -1,0 +1,25 @@
+"""Files that are written whole or not at all."""
+
+import io
+
+from etils import epath
+from PIL import Image
+
+
+def write(path: epath.Path, content: bytes):
+  """Writes beside, then renames: a reader never sees half a file."""
+  path = epath.Path(path)
+  beside = path.with_name(path.name + '.tmp')
+  try:
+    beside.write_bytes(content)
+    beside.replace(path)
+  except BaseException:  # Ctrl-C too
+    beside.unlink(missing_ok=True)
+    raise
+
+
+def write_picture(path: epath.Path, picture: Image.Image, kind='png', **more):
+  """Writes a picture, by default as PNG; `more` are Pillow's options."""
+  file = io.BytesIO()
+  picture.save(file, kind, **more)
+  write(path, file.getvalue())

@@ -1,0 +1,150 @@
+"""A trained segmentor, read from its workdir without what only training needs.
+
+Nothing is written, so a run that still trains can be read.
+"""
+
+import json
+import logging
+import warnings
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+
+from adseg_jax import config
+from adseg_jax.errors import UserError
+from adseg_jax.training.checkpoint import FOLDER, MEASURE
+from adseg_jax.training.method import make_method
+from adseg_jax.training.run import NAME
+
+
+class Trained(NamedTuple):
+  """A segmentor and what its labels mean.
+
+  Attributes:
+    experiment: what was trained.
+    classes: name of each class; the index is the label.
+    palette: red, green and blue of each class, 0 to 255.
+    segmentor: Linen module.
+    variables: its variables, as NumPy arrays.
+    step: the step that they were saved at.
+  """
+
+  experiment: config.Experiment
+  classes: tuple[str, ...]
+  palette: tuple[tuple[int, int, int], ...]
+  segmentor: nn.Module
+  variables: dict
+  step: int
+
+
+def describe(workdir: epath.PathLike):
+  """(experiment, classes, palette) of a workdir.
+
+  Raises:
+    UserError: it is no workdir of a run, or can't be read.
+  """
+  path = epath.Path(workdir) / NAME
+  try:
+    content = json.loads(path.read_text())
+    dataset = content['dataset']
+    return (
+        config.from_dict(content['experiment']), tuple(dataset['classes']),
+        tuple(tuple(colour) for colour in dataset['palette']),
+    )
+  except (FileNotFoundError, NotADirectoryError):
+    raise UserError(
+        f'{workdir}: no {NAME} here: give the workdir of a trained run'
+    ) from None
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise UserError(
+        f'{path}: cannot be read ({type(error).__name__}): train the run again'
+    ) from error
+
+
+def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
+  """The segmentor of a checkpoint.
+
+  Args:
+    workdir: folder of a run.
+    checkpoint: 'last', 'best' (by validation mean IoU) or a step.
+
+  Raises:
+    UserError: there is no such checkpoint, or it can't be read.
+  """
+  experiment, classes, palette = describe(workdir)
+  segmentor = make_method(experiment, len(classes)).segmentor
+  directory = epath.Path(workdir) / FOLDER
+  if not directory.exists():
+    raise UserError(f'{workdir}: no {FOLDER}/ here: train the run first')
+  logging.getLogger('absl').setLevel(logging.ERROR)
+  options = ocp.CheckpointManagerOptions(
+      read_only=True, best_fn=lambda metrics: metrics[MEASURE]
+  )
+  try:
+    with ocp.CheckpointManager(directory, options=options) as manager:
+      step = _step(manager, checkpoint, workdir)
+      variables = _variables(manager, step, segmentor)
+  except UserError:
+    raise
+  except Exception as error:  # Orbax raises many kinds for a broken file.
+    raise UserError(
+        f'{directory}: checkpoint {checkpoint} cannot be read '
+        f'({type(error).__name__}): give another as --checkpoint'
+    ) from error
+  return Trained(experiment, classes, palette, segmentor, variables, step)
+
+
+def _step(manager, checkpoint: str, workdir) -> int:
+  steps = sorted(manager.all_steps())
+  if not steps:
+    raise UserError(f'{workdir}: holds no checkpoint yet: train the run first')
+  if checkpoint == 'last':
+    return steps[-1]
+  scored = {
+      step: metrics[MEASURE] for step in steps
+      if (metrics := manager.metrics(step))
+  }
+  if checkpoint == 'best' and scored:
+    return max(scored, key=scored.get)
+  if checkpoint.isdigit() and int(checkpoint) in steps:
+    return int(checkpoint)
+  raise UserError(
+      f'--checkpoint {checkpoint}: not in {workdir}; give last, '
+      + ('best, ' if scored else '')
+      + f'or one of the steps {", ".join(map(str, steps))}'
+  )
+
+
+def _variables(manager, step: int, segmentor) -> dict:
+  """The segmentor's parameters and other variables, as NumPy arrays."""
+  side = 4 * segmentor.stride
+  shapes = dict(jax.eval_shape(
+      lambda: segmentor.init(
+          jax.random.key(0), jnp.zeros((1, side, side, 3)), train=False
+      )
+  ))
+  wanted = {'segmentor': {'params': shapes.pop('params')}}
+  if shapes:
+    wanted['segmentor']['model_state'] = shapes
+  # NumPy arrays restore on any machine, whatever devices it was trained on.
+  how = jax.tree.map(
+      lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype),
+      wanted,
+  )
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    found = manager.restore(step, args=ocp.args.Composite(
+        state=ocp.args.PyTreeRestore(
+            item=wanted, restore_args=how, partial_restore=True
+        )
+    )).state['segmentor']
+  if jax.tree.map(np.shape, found) != jax.tree.map(
+      np.shape, wanted['segmentor']
+  ):
+    raise ValueError('shapes differ')
+  return {'params': found['params'], **found.get('model_state', {})}
