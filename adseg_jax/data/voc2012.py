@@ -13,6 +13,7 @@ from adseg_jax.data.dataset import Dataset, Source, colormap
 from adseg_jax.data.files import Files
 from adseg_jax.data.labels import Label, read_mat, read_png
 from adseg_jax.data.originals import Fault, Originals, Record, find_root
+from adseg_jax.errors import UserError
 
 CLASSES = (
     'background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus',
@@ -47,7 +48,15 @@ def read_label(path: Path) -> Label:
 
 
 def _names(path: Path) -> list[str]:
-  return path.read_text('utf-8').split()
+  names = path.read_text('utf-8').split()
+  # A list from elsewhere must not lead out of the data set's folders.
+  strange = [name for name in names if Path(name).name != name]
+  if strange:
+    raise UserError(
+        f'{path}: {strange[0]!r} is no name of an image: give names without '
+        'folders and endings'
+    )
+  return names
 
 
 def _splits(root: Path, train: str) -> dict[str, dict[str, Path]]:

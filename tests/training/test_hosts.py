@@ -44,8 +44,8 @@ def trained(devices=None, host=0, hosts=1):
   for seed in range(STEPS):
     batch = make_batch(seed, len(SHARES), SHARES)
     part = {k: x[host * size:(host + 1) * size] for k, x in batch.items()}
-    state, metrics = step(state, parallel.shard(part, len(devices)))
-  return jax.device_get((state.segmentor, state.discriminator, metrics))
+    state, _ = step(state, parallel.shard(part, len(devices)))
+  return jax.device_get((state.segmentor, state.discriminator))
 
 
 @pytest.fixture(scope='module')
@@ -54,13 +54,15 @@ def alone():
 
 
 def assert_equal_networks(found, wanted):
-  """To 1e-5 of the largest number of each leaf."""
-  flat, structure = jax.tree.flatten(wanted)
-  assert structure == jax.tree.structure(found)
-  for ours, theirs in zip(jax.tree.leaves(found), flat, strict=True):
-    np.testing.assert_allclose(
-        ours, theirs, rtol=1e-5, atol=1e-5 * max(np.abs(theirs).max(), 1e-3)
-    )
+  """Parameters, statistics and momenta, to 1e-5 of each one's largest.
+
+  Not leaf by leaf: a bias before batch normalisation has no gradient, so that
+  it is nothing but rounding.
+  """
+  for ours, theirs in zip(found, wanted, strict=True):
+    for name in ('params', 'model_state', 'optimizer_state'):
+      if jax.tree.leaves(getattr(theirs, name)):
+        assert_close(getattr(ours, name), getattr(theirs, name), 1e-5)
 
 
 @pytest.mark.parametrize('count', [2, 8])
