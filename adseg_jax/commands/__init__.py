@@ -11,6 +11,7 @@ COMMANDS = {
     'evaluate': 'evaluate',
     'predict': 'predict',
     'export': 'export',
+    'demo': 'demo',
     'fingerprint': 'fingerprint',
     'data check': 'data_check',
 }

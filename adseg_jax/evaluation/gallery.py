@@ -11,6 +11,7 @@ from adseg_jax.files import write_picture
 
 # Shown size of an overview, in pixels of its longer side.
 OVERVIEW = 1350
+_OPACITY = 0.5  # of the classes above the picture
 
 
 def panel_indices(count: int, wanted: int) -> list[int]:
@@ -26,6 +27,14 @@ def paletted(label: np.ndarray, palette) -> Image.Image:
   colours[:len(palette)] = palette
   picture.putpalette(colours.tobytes())
   return picture
+
+
+def overlay(picture: np.ndarray, label: np.ndarray, palette) -> Image.Image:
+  """A picture uint8 [H,W,3] under the colours of its classes [H,W]."""
+  return Image.blend(
+      Image.fromarray(picture), paletted(label, palette).convert('RGB'),
+      _OPACITY,
+  )
 
 
 def write_label(path: epath.Path, label: np.ndarray, palette):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from etils import epath
-from PIL import Image
 
 from adseg_jax.evaluation import pictures
-from adseg_jax.evaluation.gallery import paletted
+from adseg_jax.evaluation.gallery import overlay, write_label
 from adseg_jax.evaluation.inference import Views, make_sliding, make_whole
 from adseg_jax.evaluation.resampling import ceil_to
 from adseg_jax.files import write, write_picture
@@ -21,7 +20,6 @@ from adseg_jax.training.restore import Trained
 LARGEST = 1536 * 1536
 WINDOW = 768  # side of a window, in pixels
 WINDOWS = 4  # at once
-_OPACITY = 0.5  # of the classes above the picture
 
 
 def make_predict(trained: Trained):
@@ -81,13 +79,11 @@ def write_prediction(
     trained: for classes and palette.
     keep: also write probabilities/NAME.npz: 'probabilities' and 'classes'.
   """
-  label = paletted(probabilities.argmax(-1), trained.palette)
-  overlay = Image.blend(
-      Image.fromarray(picture), label.convert('RGB'), _OPACITY
-  )
-  write_picture(_place(folder, 'labels', f'{name}.png'), label)
+  label = probabilities.argmax(-1)
+  write_label(_place(folder, 'labels', f'{name}.png'), label, trained.palette)
   write_picture(
-      _place(folder, 'overlays', f'{name}.jpg'), overlay, 'jpeg', quality=90
+      _place(folder, 'overlays', f'{name}.jpg'),
+      overlay(picture, label, trained.palette), 'jpeg', quality=90,
   )
   if keep:
     file = io.BytesIO()

@@ -1,0 +1,76 @@
+"""`adseg demo`: a page to drop pictures on."""
+
+import dataclasses
+import importlib.util
+
+import tyro
+
+from adseg_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """Serves a page on this machine: drop a picture, see its classes.
+
+  It shows the picture under a slider against its classes, each class's share
+  of the pixels, and how sure the segmentor is of each pixel. Only this machine
+  can open the page; what is dropped there is removed when the command ends.
+  Needs gradio: pip install --editable '.[demo]'
+
+  Examples:
+
+  adseg demo runs/earth
+
+  adseg demo runs/camvid --port 8000 --checkpoint best
+  """
+
+  workdir: tyro.conf.Positional[str] = ''
+  """Folder of a run."""
+  port: int = 7860
+  """Of the page's address, http://127.0.0.1:PORT; 0 takes a free one."""
+  checkpoint: str = 'last'
+  """last (which the run's own scores are of), best (by validation mean IoU),
+  or a step."""
+
+
+def run(arguments: Arguments):
+  """Runs the command until it is stopped.
+
+  Raises:
+    UserError: the workdir or the port can't be used, or gradio is missing.
+  """
+  if not arguments.workdir:
+    raise UserError('give the workdir of a run: adseg demo WORKDIR')
+  if importlib.util.find_spec('gradio') is None:
+    raise UserError(
+        "adseg demo needs gradio: pip install --editable '.[demo]'"
+    )
+  try:
+    _serve(arguments)
+  except KeyboardInterrupt:
+    print('stopped: the pictures that were dropped are removed', flush=True)
+
+
+def _serve(arguments):
+  # Slow to import: not before the arguments are read.
+  import tempfile
+
+  from adseg_jax.demo import server, words
+  from adseg_jax.evaluation.predict_files import make_predict
+  from adseg_jax.training.restore import restore
+
+  with (
+      server.listen(arguments.port) as listening,
+      tempfile.TemporaryDirectory(prefix='adseg-') as folder,
+  ):
+    trained = restore(arguments.workdir, arguments.checkpoint)
+    server.quiet(folder)
+    from adseg_jax.demo.page import THEME, make_page
+
+    page = make_page(trained, make_predict(trained))
+    port = listening.getsockname()[1]
+    print(
+        f'http://{server.HOST}:{port} shows step {trained.step} of '
+        f'{arguments.workdir}. Ctrl-C ends it.', flush=True,
+    )
+    server.serve(page, THEME, words.STYLE, listening)

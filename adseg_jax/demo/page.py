@@ -1,0 +1,68 @@
+"""The page, in gradio."""
+
+from pathlib import Path
+
+import gradio
+
+from adseg_jax.demo import words
+from adseg_jax.demo.answer import answer
+from adseg_jax.evaluation import pictures
+
+# Gradio's own themes fetch theirs.
+_FONTS = ['system-ui', 'sans-serif']
+THEME = gradio.themes.Default(font=_FONTS, font_mono=['monospace'])
+
+
+def make_page(trained, predict) -> gradio.Blocks:
+  """The page of a trained segmentor.
+
+  Args:
+    trained: a `Trained` segmentor.
+    predict: uint8 [H,W,3] -> probabilities float32 [H,W,C].
+  """
+  classes, palette = trained.classes, trained.palette
+
+  def show(path):
+    """New contents of: the drop zone, line, results, and what is in them."""
+    name = Path(path).name
+    try:
+      picture = pictures.read(Path(path))
+    except pictures.Unreadable:
+      line = f'{name} is no picture that can be read: drop another.'
+      return None, words.wrong(line), gradio.update(visible=False), *4 * [
+          gradio.skip()
+      ]
+    found = answer(picture, predict(picture), palette)
+    height, width = picture.shape[:2]
+    return (
+        None, words.told(f'{name}, {width} x {height} pixels'),
+        gradio.update(visible=True), (found.picture, found.overlay),
+        words.legend(classes, palette, found.shares), found.map,
+        words.confidence(found.confidence, len(classes)),
+    )
+
+  name = trained.experiment.name
+  with gradio.Blocks(title=name, analytics_enabled=False) as page:
+    gradio.HTML(words.title(name, trained.step))
+    file = gradio.File(
+        label='Picture', file_types=['image'], height=140, elem_id='drop'
+    )
+    line = gradio.HTML(words.told('Drop a picture, or choose one.'))
+    with gradio.Row(visible=False) as results:
+      with gradio.Column():
+        slider = gradio.ImageSlider(
+            label='Picture | classes', format='png', interactive=False,
+            elem_id='classes',
+        )
+        legend = gradio.HTML()
+      with gradio.Column():
+        sure = gradio.Image(
+            label='Confidence', format='png', interactive=False,
+            elem_id='confidence',
+        )
+        key = gradio.HTML()
+    file.upload(
+        show, file, [file, line, results, slider, legend, sure, key],
+        api_visibility='private',
+    )
+  return page
