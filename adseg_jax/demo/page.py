@@ -11,6 +11,11 @@ from adseg_jax.evaluation import pictures
 # Gradio's own themes fetch theirs.
 _FONTS = ['system-ui', 'sans-serif']
 THEME = gradio.themes.Default(font=_FONTS, font_mono=['monospace'])
+# Not gradio's button that shares a picture with the world.
+_SHOWN = {
+    'show_label': False, 'format': 'png', 'interactive': False,
+    'buttons': ['fullscreen', 'download'],
+}
 
 
 def make_page(trained, predict) -> gradio.Blocks:
@@ -27,8 +32,9 @@ def make_page(trained, predict) -> gradio.Blocks:
     name = Path(path).name
     try:
       picture = pictures.read(Path(path))
-    except pictures.Unreadable:
-      line = f'{name} is no picture that can be read: drop another.'
+    except pictures.Unreadable as error:
+      reason = str(error).replace(path, name)
+      line = f'{name} is no picture that can be read ({reason}): drop another.'
       return None, words.wrong(line), gradio.update(visible=False), *4 * [
           gradio.skip()
       ]
@@ -43,24 +49,21 @@ def make_page(trained, predict) -> gradio.Blocks:
 
   name = trained.experiment.name
   with gradio.Blocks(title=name, analytics_enabled=False) as page:
-    gradio.HTML(words.title(name, trained.step))
-    file = gradio.File(
-        label='Picture', file_types=['image'], height=140, elem_id='drop'
+    gradio.HTML(words.title(name, trained.step), padding=False)
+    # Of all types: gradio's own refusal does not say what is wrong.
+    file = gradio.File(label='Picture', height=140)
+    line = gradio.HTML(
+        words.told('Drop a picture, or choose one.'), padding=False
     )
-    line = gradio.HTML(words.told('Drop a picture, or choose one.'))
     with gradio.Row(visible=False) as results:
       with gradio.Column():
-        slider = gradio.ImageSlider(
-            label='Picture | classes', format='png', interactive=False,
-            elem_id='classes',
-        )
-        legend = gradio.HTML()
+        gradio.HTML(words.heading('Picture | classes'), padding=False)
+        slider = gradio.ImageSlider(elem_id='classes', **_SHOWN)
+        legend = gradio.HTML(padding=False)
       with gradio.Column():
-        sure = gradio.Image(
-            label='Confidence', format='png', interactive=False,
-            elem_id='confidence',
-        )
-        key = gradio.HTML()
+        gradio.HTML(words.heading('Confidence'), padding=False)
+        sure = gradio.Image(elem_id='confidence', **_SHOWN)
+        key = gradio.HTML(padding=False)
     file.upload(
         show, file, [file, line, results, slider, legend, sure, key],
         api_visibility='private',

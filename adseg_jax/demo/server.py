@@ -20,14 +20,18 @@ def listen(port: int) -> socket.socket:
   Raises:
     UserError: the port can't be had.
   """
-  try:
-    return socket.create_server((HOST, port))
-  except (OSError, OverflowError) as error:
-    reason = getattr(error, 'strerror', None) or 'not in 0 to 65535'
-    raise UserError(
+  def refusal(reason):
+    return UserError(
         f'--port {port}: cannot be used ({reason}): give another, or 0 for '
         'a free one'
-    ) from error
+    )
+
+  if not 0 <= port < 2**16:
+    raise refusal('not in 0 to 65535')
+  try:
+    return socket.create_server((HOST, port))
+  except OSError as error:
+    raise refusal(error.strerror) from error
 
 
 def quiet(folder: str):

@@ -8,13 +8,21 @@ from adseg_jax.demo.answer import SURE, UNSURE
 
 STYLE = """
 footer { display: none !important; }
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+.gradio-container {
+  width: 100%; max-width: 1280px !important; margin: 0 auto !important;
+}
+#confidence .image-frame { width: 100%; }
+#classes img, #confidence img {
+  width: 100%; max-height: 500px; object-fit: contain;
+}
 .adseg { font-size: .95rem; line-height: 1.5; overflow-wrap: anywhere; }
 .adseg h1 { font-size: 1.5rem; line-height: 1.3; margin: 0; }
+.adseg h2 { font-size: 1.1rem; margin: 0; }
 .adseg p { margin: .2rem 0; }
 .adseg .wrong { color: var(--error-text-color); font-weight: 600; }
 .adseg table { width: 100%; border-collapse: collapse; }
-.adseg td { border: 0; padding: .25rem 0; vertical-align: middle; }
+.adseg :is(table, tr, td) { border: 0; }
+.adseg td { padding: .2rem 0; vertical-align: middle; }
 .adseg td.share {
   text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums;
   padding-left: .75rem;
@@ -49,6 +57,11 @@ def title(name: str, step: int) -> str:
   )
 
 
+def heading(text: str) -> str:
+  """Above a picture."""
+  return _block(f'<h2>{escape(text)}</h2>')
+
+
 def told(text: str) -> str:
   """A line about the picture that is shown."""
   return _block(f'<p>{escape(text)}</p>')
@@ -61,7 +74,7 @@ def wrong(text: str) -> str:
 
 def percent(share: float) -> str:
   """A share of the pixels; one that is not nothing does not look like it."""
-  return '< 0.1 %' if 0 < share < 0.0005 else f'{100 * share:.1f} %'
+  return '&lt; 0.1 %' if 0 < share < 0.0005 else f'{100 * share:.1f} %'
 
 
 def legend(classes, palette, shares: np.ndarray) -> str:

@@ -94,8 +94,8 @@ def tab(address, profile):
   process = subprocess.Popen([
       PROGRAM, '--headless=new', '--no-sandbox', '--disable-gpu',
       '--disable-dev-shm-usage', '--disable-background-networking',
-      '--no-first-run', '--remote-debugging-port=0', f'--user-data-dir={profile}',
-      'about:blank',
+      '--no-first-run', '--remote-debugging-port=0',
+      f'--user-data-dir={profile}', 'about:blank',
   ], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
   try:
     place = profile / 'DevToolsActivePort'
