@@ -78,8 +78,13 @@ def one_line(box: str) -> str:
   return f'{message}: {hint}--help lists all options'
 
 
-def guard(command: Callable[[], None]):
-  """Runs a command and exits; what a user can mend is one line, status 1."""
+def guard(command: Callable[[], None], interrupted: str = ''):
+  """Runs a command and exits; what a user can mend is one line, status 1.
+
+  Args:
+    command: what to run.
+    interrupted: said after Ctrl-C.
+  """
   try:
     command()
   except UserError as error:
@@ -88,7 +93,7 @@ def guard(command: Callable[[], None]):
   except Stopped as stopped:
     print(stopped, flush=True)
   except KeyboardInterrupt:
-    sys.exit('stopped: the same command continues from the last checkpoint')
+    sys.exit(interrupted or 'stopped by Ctrl-C: no file is left half written')
   except OSError as error:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
       raise
@@ -131,7 +136,10 @@ def run(experiment: Experiment, description: str):
     experiment: the script's experiment; options override its fields.
     description: the script's docstring.
   """
-  guard(lambda: _run(experiment, description))
+  guard(
+      lambda: _run(experiment, description),
+      'stopped: the same command continues from the last checkpoint',
+  )
 
 
 def _run(experiment: Experiment, description: str):

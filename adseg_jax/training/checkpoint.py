@@ -37,10 +37,10 @@ def _measure(scores: dict) -> float:
 
 @contextlib.contextmanager
 def _quiet_if_it_fails():
-  """Keeps the threads that a failed restore leaves behind from printing.
+  """Keeps the threads that a failure leaves behind from printing.
 
-  Its other reads go on, find their event loop closed and print a traceback
-  each, before or after the one line that says what is wrong.
+  Other reads and writes go on, find their event loop closed and print a
+  traceback each, before or after the one line that says what is wrong.
   """
   logger, hook = logging.getLogger('asyncio'), sys.unraisablehook
   level = logger.level
@@ -157,18 +157,20 @@ class Checkpoints:
     step = int(state.step)
     if step in self.manager.all_steps():
       self.manager.delete(step)
+    about = {
+        'experiment': self.experiment, 'seconds': seconds,
+        'pending': _as_numbers(pending),
+    }
     try:
-      self.manager.save(
-          step,
-          args=ocp.args.Composite(
-              state=ocp.args.StandardSave(parallel.across_hosts(state)),
-              run=ocp.args.JsonSave(
-                  {'experiment': self.experiment, 'seconds': seconds,
-                   'pending': _as_numbers(pending)}
-              ),
-          ),
-          metrics=scores and {MEASURE: scores[MEASURE]},
-      )
+      with _quiet_if_it_fails():
+        self.manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(parallel.across_hosts(state)),
+                run=ocp.args.JsonSave(about),
+            ),
+            metrics=scores and {MEASURE: scores[MEASURE]},
+        )
     except Exception as error:  # Tensorstore and Python have many for this.
       raise UserError(
           f'{self.directory}: the checkpoint of step {step} cannot be written '

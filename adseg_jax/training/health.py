@@ -21,9 +21,9 @@ HEALTHY_LOSS = (0.2, 0.5)
 PATIENCE = 10
 
 ADVICE = {
-    'wins': 'the discriminator wins: try a lower '
-    '--optimizer.discriminator.learning-rate, --adversary.encoding scaling, '
-    'or a smaller --adversary.discriminator',
+    'wins': 'the discriminator wins (a loss of {} to {} is healthy): try a '
+    'lower --optimizer.discriminator.learning-rate, --adversary.encoding '
+    'scaling, or a smaller --adversary.discriminator'.format(*HEALTHY_LOSS),
     'gives up': 'the discriminator has given up: try a higher '
     '--optimizer.discriminator.learning-rate, or a larger '
     '--adversary.discriminator',
