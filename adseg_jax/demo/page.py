@@ -49,21 +49,19 @@ def make_page(trained, predict) -> gradio.Blocks:
 
   name = trained.experiment.name
   with gradio.Blocks(title=name, analytics_enabled=False) as page:
-    gradio.HTML(words.title(name, trained.step), padding=False)
+    gradio.HTML(words.title(name, trained.step))
     # Of all types: gradio's own refusal does not say what is wrong.
     file = gradio.File(label='Picture', height=140)
-    line = gradio.HTML(
-        words.told('Drop a picture, or choose one.'), padding=False
-    )
+    line = gradio.HTML(words.told('Drop a picture, or choose one.'))
     with gradio.Row(visible=False) as results:
       with gradio.Column():
-        gradio.HTML(words.heading('Picture | classes'), padding=False)
+        gradio.HTML(words.heading('Picture | classes'))
         slider = gradio.ImageSlider(elem_id='classes', **_SHOWN)
-        legend = gradio.HTML(padding=False)
+        legend = gradio.HTML()
       with gradio.Column():
-        gradio.HTML(words.heading('Confidence'), padding=False)
+        gradio.HTML(words.heading('Confidence'))
         sure = gradio.Image(elem_id='confidence', **_SHOWN)
-        key = gradio.HTML(padding=False)
+        key = gradio.HTML()
     file.upload(
         show, file, [file, line, results, slider, legend, sure, key],
         api_visibility='private',

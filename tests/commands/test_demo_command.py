@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import blocks
 import chromium
@@ -117,6 +119,10 @@ def test_a_picture_goes_in_and_its_classes_come_out(
         if not one.startswith((address, 'data:', 'blob:'))
     ]
     assert tab.requested and not elsewhere and not tab.said
+    with pytest.raises(urllib.error.HTTPError, match='400'):
+      urllib.request.urlopen(
+          urllib.request.Request(address, headers={'Host': 'elsewhere.example'})
+      )
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
   assert process.stdout.read() == (
