@@ -12,7 +12,7 @@ import urllib.request
 PROGRAM = next(filter(None, map(shutil.which, (
     'chromium', 'chromium-browser', 'google-chrome'
 ))), None)
-PATIENCE = 90  # seconds; machines that test are slow and busy
+PATIENCE = 180  # seconds; machines that test are slow and busy
 
 
 class Tab:
