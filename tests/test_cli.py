@@ -289,12 +289,15 @@ def test_json_holds_every_field():
   ).keys()
 
 
-def test_an_interrupt_says_how_to_continue():
-  def interrupted():
+def test_an_interrupt_says_what_is_left(monkeypatch):
+  def interrupted(*_):
     raise KeyboardInterrupt
 
-  with pytest.raises(SystemExit, match='the same command continues'):
+  with pytest.raises(SystemExit, match='no file is left half written'):
     cli.guard(interrupted)
+  monkeypatch.setattr(cli, '_run', interrupted)
+  with pytest.raises(SystemExit, match='the same command continues'):
+    cli.run(Experiment(), '')
 
 
 @pytest.mark.parametrize('argv,words', [

@@ -17,9 +17,9 @@ from rich.text import Text
 from adseg_jax.data.check import Findings, Sample
 from adseg_jax.data.dataset import shorten
 from adseg_jax.errors import UserError
+from adseg_jax.reporting.numbers import NONE
 from adseg_jax.reporting.pictures import legend, swatch
 from adseg_jax.reporting.style import STYLE
-from adseg_jax.reporting.tables import NONE
 
 PAGE = 'index.html'
 _WIDEST = 480  # of an embedded picture, in pixels
