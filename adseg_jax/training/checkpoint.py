@@ -31,6 +31,13 @@ def has_begun(workdir: epath.Path) -> bool:
   return any(path.name.isdigit() for path in (workdir / FOLDER).glob('*'))
 
 
+def directory_of(workdir: epath.PathLike) -> epath.Path:
+  """Where a workdir's checkpoints are, as Orbax wants it: absolute."""
+  directory = epath.Path(workdir) / FOLDER
+  # A URL is absolute, though `absolute` thinks not.
+  return directory if '://' in str(directory) else directory.absolute()
+
+
 def _measure(scores: dict) -> float:
   return scores[MEASURE]
 
@@ -87,10 +94,7 @@ class Checkpoints:
     # What fails is said by us, in one line.
     logging.getLogger('absl').setLevel(logging.CRITICAL)
     self.workdir, self.warn = epath.Path(workdir), warn
-    directory = self.workdir / FOLDER
-    # Orbax wants absolute paths; a URL is one, though `absolute` thinks not.
-    remote = '://' in str(directory)
-    self.directory = directory if remote else directory.absolute()
+    self.directory = directory_of(self.workdir)
     self.experiment = dataclasses.asdict(experiment)
     try:
       self._open()

@@ -17,7 +17,7 @@ from etils import epath
 
 from adseg_jax import config
 from adseg_jax.errors import UserError
-from adseg_jax.training.checkpoint import FOLDER, MEASURE
+from adseg_jax.training.checkpoint import FOLDER, MEASURE, directory_of
 from adseg_jax.training.method import make_method
 from adseg_jax.training.run import NAME
 
@@ -78,7 +78,7 @@ def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
   """
   experiment, classes, palette = describe(workdir)
   segmentor = make_method(experiment, len(classes)).segmentor
-  directory = epath.Path(workdir) / FOLDER
+  directory = directory_of(workdir)
   if not directory.exists():
     raise UserError(f'{workdir}: no {FOLDER}/ here: train the run first')
   logging.getLogger('absl').setLevel(logging.ERROR)

@@ -5,11 +5,13 @@ import sys
 import jax.numpy as jnp
 import pytest
 from comparison import final_state, start
+from etils import epath
 from toy import on_toy
 
 from adseg_jax.commands import fingerprint as command
 from adseg_jax.errors import UserError
 from adseg_jax.training import fingerprint
+from adseg_jax.training.restore import restore
 
 LONG = 200
 
@@ -60,6 +62,14 @@ def test_the_command_prints_what_two_people_compare(tiny, whole, capsys):
       'discriminator': state.discriminator.params,
   })
   assert 'step 6' in said and 'jaxlib' in said
+
+
+def test_workdirs_may_be_relative(tiny, whole, monkeypatch):
+  monkeypatch.chdir(whole.parent)
+  assert restore(whole.name).step == 6
+  assert fingerprint.of_parameters(
+      epath.Path(whole.name), on_toy(tiny)
+  ) == fingerprint.of_parameters(whole, on_toy(tiny))
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
