@@ -106,6 +106,13 @@ class Checkpoints:
 
   def _open(self):
     """Opens the folder, without the checkpoints whose scores are damaged."""
+    if self.directory.is_file():
+      raise NotADirectoryError
+    # Only one host looks: another would find them moved, and not wait.
+    parallel.on_main(self._clear)
+    self.manager = _manager(self.directory)
+
+  def _clear(self):
     for step in (p for p in self.directory.glob('*') if p.name.isdigit()):
       scores = step / 'metrics' / 'metrics'
       try:
@@ -113,18 +120,12 @@ class Checkpoints:
           json.loads(scores.read_text())
       except ValueError as error:
         self._put_aside(int(step.name), error)
-    if self.directory.is_file():
-      raise NotADirectoryError
-    self.manager = _manager(self.directory)
 
   def _put_aside(self, step: int, error: Exception):
     """Moves a checkpoint that can't be read to `workdir`/damaged."""
-    def move():
-      folder = self.workdir / DAMAGED
-      folder.mkdir(exist_ok=True)
-      (self.directory / str(step)).rename(folder / f'{step}-{time.time_ns()}')
-
-    parallel.on_main(move)
+    folder = self.workdir / DAMAGED
+    folder.mkdir(exist_ok=True)
+    (self.directory / str(step)).rename(folder / f'{step}-{time.time_ns()}')
     self.warn(
         f'warning: the checkpoint of step {step} cannot be read '
         f'({type(error).__name__}): it was moved to {self.workdir / DAMAGED}, '
@@ -210,9 +211,10 @@ class Checkpoints:
       except Exception as error:  # Orbax raises many kinds for a broken file.
         failures[step] = error
         continue
-      for broken, error in failures.items():
-        self._put_aside(broken, error)
       if failures:
+        parallel.on_main(lambda failed=dict(failures): [
+            self._put_aside(*one) for one in failed.items()
+        ])
         self.manager.reload()
       return found
     if not failures:
