@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import io
 import os
 
@@ -44,6 +45,11 @@ class Examples:
 
   def __len__(self) -> int:
     return len(self.names)
+
+  @functools.cached_property
+  def tensors(self) -> tuple:
+    """Images and labels as TensorFlow reads them: one copy for all streams."""
+    return tf.constant(self.images), tf.constant(self.labels)
 
   def part(self, index: int, count: int) -> 'Examples':
     """Every `count`-th example, from `index` on: a host's share."""

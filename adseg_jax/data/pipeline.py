@@ -55,8 +55,7 @@ def train_batches(
         f'--data.batch is {data.batch}: give a multiple of the {hosts} hosts'
     )
   part = data.batch // hosts
-  images = tf.constant(examples.images)
-  labels = tf.constant(examples.labels)
+  images, labels = examples.tensors
 
   def load(count):
     position = count // part * data.batch + host * part + count % part

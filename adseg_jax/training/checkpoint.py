@@ -26,9 +26,15 @@ FOLDER = 'checkpoints'
 DAMAGED = 'damaged'
 
 
+def saved_steps(workdir: epath.Path) -> set[int]:
+  """Steps of the checkpoints in a workdir, read or not."""
+  paths = (workdir / FOLDER).glob('*')
+  return {int(path.name) for path in paths if path.name.isdigit()}
+
+
 def has_begun(workdir: epath.Path) -> bool:
   """Whether there is a checkpoint to continue from."""
-  return any(path.name.isdigit() for path in (workdir / FOLDER).glob('*'))
+  return bool(saved_steps(workdir))
 
 
 def directory_of(workdir: epath.PathLike) -> epath.Path:
@@ -185,8 +191,18 @@ class Checkpoints:
 
   def _newest(self) -> str:
     """The newest step that is on disk."""
-    steps = [int(p.name) for p in self.directory.glob('*') if p.name.isdigit()]
+    steps = saved_steps(self.workdir)
     return str(max(steps)) if steps else '0, the beginning'
+
+  def steps(self) -> list[int]:
+    """The steps of all checkpoints."""
+    return list(self.manager.all_steps())
+
+  def rewind(self, step: int):
+    """Deletes the checkpoints after a step."""
+    for newer in self.steps():
+      if newer > step:
+        self.manager.delete(newer)
 
   def restore(self, state):
     """What `save` was given, of the newest checkpoint that can be read.

@@ -1,35 +1,24 @@
-"""Build, restore, step, log, evaluate, save: the one long function."""
+"""Build, restore, step, log, evaluate, save."""
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 
 import jax
-import numpy as np
 from etils import epath
 
 from adseg_jax import config, pretrained
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.evaluation.evaluate import decode, evaluate
-from adseg_jax.evaluation.gallery import (
-    panel_indices,
-    write_overview,
-    write_panels,
-)
-from adseg_jax.evaluation.metrics import Scores, scores
-from adseg_jax.reporting.writer import Mute, Writer
-from adseg_jax.training import health, parallel, run
-from adseg_jax.training.checkpoint import Checkpoints, has_begun
-from adseg_jax.training.clock import Clock
+from adseg_jax.training import member, parallel, run, scoring
+from adseg_jax.training.checkpoint import has_begun, saved_steps
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.method import make_method
+from adseg_jax.training.seeds import cohorts
 from adseg_jax.training.state import initialize
 
-SCORES = 'scores.json'
-TEST_SCORES = 'scores_test.json'
 
-
-def train(experiment: config.Experiment, workdir: epath.Path):
+def train(experiment: config.Experiment, workdir: epath.PathLike):
   """Trains to the end, from the newest checkpoint of the workdir if any.
 
   Writes experiment.json, metrics.jsonl, checkpoints, TensorBoard files,
@@ -47,222 +36,213 @@ def train(experiment: config.Experiment, workdir: epath.Path):
       is full, or no update was finite for a while.
     Stopped: SIGTERM came; the state is saved.
   """
-  workdir = epath.Path(workdir)
+  train_seeds({workdir: experiment})
+
+
+def train_seeds(runs: Mapping[epath.PathLike, config.Experiment]):
+  """Trains runs that differ in their seed, at once; each as `train` would.
+
+  All continue from the newest step that all have. Each ends as it would alone
+  on CPU, to the bit; on an accelerator, where all are one program, up to
+  rounding.
+
+  Args:
+    runs: workdir -> experiment.
+
+  Raises:
+    UserError: as `train`; what is wrong with one run stops all.
+    Stopped: SIGTERM came; all states are saved.
+  """
+  runs = {epath.Path(workdir): one for workdir, one in runs.items()}
+  experiment = next(iter(runs.values()))
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
-  config.validate(experiment, method.segmentor.stride, jax.device_count())
-  run.check(workdir, experiment)
-  if (workdir / SCORES).exists():
-    return
-  with contextlib.ExitStack() as stack:
-    interruption = stack.enter_context(Interruption())
-    begin = jax.random.key(experiment.seed), method, experiment.data.crop
-    shapes = initialize.eval_shape(*begin)
-    weights = experiment.segmentor.weights
-    borrowed = None
-    if weights and not has_begun(workdir):
-      borrowed = pretrained.load(weights, method.segmentor, shapes.segmentor)
-
-    # TensorFlow takes seconds to import: not before the settings are checked.
-    from adseg_jax.data.balance import class_weights
-    from adseg_jax.data.examples import load
-    from adseg_jax.data.pipeline import train_batches
-
-    training = load(
-        dataset, experiment.data.train or dataset.train, experiment.data
-    )
-    validation = load(dataset, dataset.validation, experiment.data)
-    # At the start, so that what is wrong with it is not found at the end.
-    test = dataset.test and load(dataset, dataset.test, experiment.data)
-    parallel.on_main(lambda: stack.enter_context(run.alone(workdir)))
-    parallel.on_main(lambda: run.claim(workdir, experiment, dataset))
-
-    count, hosts = jax.local_device_count(), jax.process_count()
-    mine = validation.part(jax.process_index(), hosts)
-    panels = panel_indices(len(mine), experiment.evaluation.panels)
-    if experiment.data.balance:
-      method = dataclasses.replace(method, class_weights=class_weights(
-          training.labels, len(dataset.classes), experiment.data.balance
-      ))
-    state = initialize(*begin)
-    if borrowed:
-      state = state.replace(
-          segmentor=pretrained.start(state.segmentor, borrowed)
-      )
-    state = parallel.place(state)
-    train_step = parallel.make_train_step(method)
-    eval_step = parallel.make_eval_step(method)
-
-    def predict(images):
-      interruption.poll()
-      return parallel.gather(eval_step(state, parallel.shard(images, count)))
-
-    def confusion_of(examples, keep=()):
-      confusion, kept = evaluate(
-          predict, examples, len(dataset.classes),
-          experiment.evaluation.batch // hosts, keep,
-      )
-      return parallel.sum_over_hosts(confusion), kept
-
-    def evaluated(step, new=True):
-      confusion, kept = confusion_of(mine, panels)
-      result = scores(confusion)
-      if new:
-        writer.write(step, 'validation', means(result))
-        writer.images(step, *_pictures(mine, kept), dataset.palette)
-      return result, confusion, kept
-
-    steps, log = experiment.optimizer.steps, experiment.logging
-    checkpoints = stack.enter_context(Checkpoints(workdir, experiment))
-    state, seconds, pending = checkpoints.restore(state)
-    start = int(state.step)
-    clock = Clock(experiment.data.batch, seconds)
-    writer = stack.enter_context(
-        Writer(workdir, steps, start) if parallel.is_main() else Mute()
-    )
-    weight = experiment.adversary.weight
-    writer.message(f'{experiment.name} (λ = {weight:g}) in {workdir}')
-    if borrowed:
-      new = ', '.join(borrowed.new) or 'none'
-      writer.message(f'Weights of {weights}; new layers: {new}')
-    del borrowed
-    streak, watch = health.Streak(), health.Watch(start)
-
-    def batches():
-      stream = train_batches(
-          training, experiment.data, seed=experiment.seed, start=start,
-          steps=steps, host=jax.process_index(), hosts=hosts,
-      )
-      try:
-        yield from stream
-      except UserError as error:
-        checkpoints.keep(state, clock.seconds, pending)
-        raise UserError(
-            f'{error}; step {int(state.step)} is saved in {workdir}'
-        ) from None
-
-    try:
-      # Stopped while it was evaluated: its line and its scores are missing.
-      if (0 < start < steps and start % experiment.evaluation.every == 0
-          and not checkpoints.scored(start)):
-        result = evaluated(start)[0]
-        checkpoints.save(state, clock.seconds, means(result))
-      for step, batch in enumerate(batches(), start + 1):
-        state, metrics = train_step(state, parallel.shard(batch, count))
-        pending.append(metrics)
-        clock.step()
-        if step == start + 1:
-          jax.block_until_ready(metrics)
-          interruption.begin()
-          clock.skip()  # compilation is not the pace
-        evaluates = step % experiment.evaluation.every == 0 and step < steps
-        saves = step % log.checkpoint_every == 0 and step < steps
-        if step % log.every == 0 or evaluates or saves or step == steps:
-          values, dropped = _mean(pending)
-          pending = []
-          values |= clock.lap()
-          writer.write(step, 'train', values)
-          writer.progress(step, values, values['images_per_second'])
-          for said in streak.see(step, dropped), watch.see(step, values):
-            if said:
-              writer.message(said)
-        if evaluates or saves:
-          result = evaluated(step)[0] if evaluates else None
-          checkpoints.save(state, clock.seconds, result and means(result))
-          clock.skip()
-        if interruption.at(step):
-          raise Stopped
-      interruption.begin()
-      new = not checkpoints.scored(steps)
-      result, confusion, kept = evaluated(steps, new)
-      if new:
-        checkpoints.save(state, clock.seconds, means(result))
-      tested = test and confusion_of(
-          test.part(jax.process_index(), hosts)
-      )[0]
-      about = {'step': steps, 'seconds': clock.seconds}
-
-      def finish():
-        write_panels(workdir / 'panels', dataset.palette, mine, kept)
-        if dataset.overview:
-          writer.message('Predicting the overview ...')
-          write_overview(workdir / 'overview', dataset, predict, count)
-        if test:
-          writer.message(_sentence(dataset.test, scores(tested)))
-          run.write_json(workdir / TEST_SCORES, about | {
-              'split': dataset.test, 'images': len(test),
-              **_table(scores(tested), tested, dataset.classes),
-          })
-        run.write_json(workdir / SCORES, about | {
-            'split': dataset.validation, 'images': len(validation),
-            **_table(result, confusion, dataset.classes),
-        })
-
-      parallel.on_main(finish)
-    except Stopped:
-      checkpoints.keep(state, clock.seconds, pending)
-      raise Stopped(
-          f'stopped at step {int(state.step)} of {steps}, saved in {workdir}: '
-          'the same command continues'
-      ) from None
+  for workdir, one in runs.items():
+    config.validate(one, method.segmentor.stride, jax.device_count())
+    run.check(workdir, one)
+  left = [path for path in runs if not (path / scoring.SCORES).exists()]
+  for group in cohorts({path: saved_steps(path) for path in left}):
+    with contextlib.ExitStack() as stack:
+      _train({path: runs[path] for path in group}, dataset, method, stack)
 
 
-def _mean(pending) -> tuple[dict[str, float], list[bool]]:
-  """Mean of each metric over the steps since the last line.
+def _train(runs, dataset, method, stack):
+  """Trains a cohort; `stack` closes what it opens."""
+  experiment = next(iter(runs.values()))
+  interruption = stack.enter_context(Interruption())
+  borrowed = _borrow(runs, method)
+  training, validation, test = _load(dataset, experiment.data)
+  parallel.on_main(lambda: _claim(runs, dataset, stack))
+  method = _balanced(method, training, dataset, experiment.data)
+  group = member.open_all(
+      runs, [_begin(one, method, borrowed) for one in runs.values()], stack
+  )
+  _greet(group, borrowed)
+  del borrowed
+  scorer = scoring.Scorer(
+      dataset, validation, test, experiment.evaluation.batch,
+      experiment.evaluation.panels, parallel.make_eval_step(method),
+      interruption.poll,
+  )
+  try:
+    _step(group, training, method, scorer, interruption)
+    for one in group:
+      scorer.finish(one, experiment.optimizer.steps)
+  except Stopped:
+    step = _keep(group)
+    raise Stopped(
+        f'stopped at step {step} of {experiment.optimizer.steps}, saved in '
+        f'{_places(group)}: the same command continues'
+    ) from None
 
-  Returns:
-    Values; those of steps whose update was dropped are left out, and
-    'dropped' counts these. Whether each step was dropped.
+
+def _borrow(runs, method):
+  """Weights to start from; None once every run has a checkpoint.
+
+  Raises:
+    UserError: they do not fit, or the networks and their optimisers don't.
   """
-  steps = jax.device_get(pending)
-  dropped = [bool(values['dropped']) for values in steps]
-  kept = [v for v, bad in zip(steps, dropped, strict=True) if not bad]
-  return {
-      name: float(np.mean([float(values[name]) for values in kept or steps]))
-      for name in steps[0]
-  } | {'dropped': sum(dropped)}, dropped
-
-
-def means(result: Scores) -> dict[str, float]:
-  """The scores that are one number."""
-  return {
-      field.name: value
-      for field in dataclasses.fields(result)
-      if isinstance(value := getattr(result, field.name), float)
-  }
-
-
-def _sentence(split: str, result: Scores) -> str:
-  numbers = ', '.join(
-      f'{name.replace("_", " ")} {value:.4f}'
-      for name, value in means(result).items()
+  experiment = next(iter(runs.values()))
+  weights = experiment.segmentor.weights
+  shapes = initialize.eval_shape(
+      jax.random.key(experiment.seed), method, experiment.data.crop
   )
-  return f'{split}: {numbers}'
+  if not weights or all(map(has_begun, runs)):
+    return None
+  return pretrained.load(weights, method.segmentor, shapes.segmentor)
 
 
-def _pictures(examples, kept):
-  """Images, truths and predictions of the kept examples."""
+def _load(dataset, data: config.Data):
+  """Examples to train on, of the validation split, and of the test split.
+
+  All at the start, so that what is wrong is not found at the end.
+  """
+  # TensorFlow takes seconds to import: not before the settings are checked.
+  from adseg_jax.data.examples import load
+
   return (
-      [decode(examples.images[i], 'RGB') for i in kept],
-      [decode(examples.labels[i], 'L') for i in kept],
-      list(kept.values()),
+      load(dataset, data.train or dataset.train, data),
+      load(dataset, dataset.validation, data),
+      dataset.test and load(dataset, dataset.test, data),
   )
 
 
-def _table(result: Scores, confusion, classes) -> dict:
-  """Scores as JSON has them: nan, where a class is absent, as null."""
-  def number(value):
-    return None if np.isnan(value) else float(value)
+def _claim(runs, dataset, stack):
+  for workdir in runs:
+    stack.enter_context(run.alone(workdir))
+  for workdir, experiment in runs.items():
+    run.claim(workdir, experiment, dataset)
 
-  rows = zip(
-      classes, result.iou, result.accuracy, result.precision, result.pixels,
-      strict=True,
+
+def _balanced(method, training, dataset, data: config.Data):
+  """The method with its class weights, where classes are balanced."""
+  if not data.balance:
+    return method
+  from adseg_jax.data.balance import class_weights
+
+  return dataclasses.replace(method, class_weights=class_weights(
+      training.labels, len(dataset.classes), data.balance
+  ))
+
+
+def _begin(experiment: config.Experiment, method, borrowed):
+  """The state before the first step, on the devices."""
+  state = initialize(
+      jax.random.key(experiment.seed), method, experiment.data.crop
   )
-  return {name: number(value) for name, value in means(result).items()} | {
-      'classes': [
-          {'name': name, 'iou': number(iou), 'accuracy': number(accuracy),
-           'precision': number(precision), 'pixels': int(pixels)}
-          for name, iou, accuracy, precision, pixels in rows
-      ],
-      'confusion': confusion.tolist(),
-  }
+  if borrowed:
+    state = state.replace(
+        segmentor=pretrained.start(state.segmentor, borrowed)
+    )
+  return parallel.place(state)
+
+
+def _greet(group, borrowed):
+  for one in group:
+    name, weight = one.experiment.name, one.experiment.adversary.weight
+    one.writer.message(f'{name} (λ = {weight:g}) in {one.workdir}')
+  if borrowed:
+    new = ', '.join(borrowed.new) or 'none'
+    weights = group[0].experiment.segmentor.weights
+    group[0].writer.message(f'Weights of {weights}; new layers: {new}')
+
+
+def _step(group, training, method, scorer, interruption):
+  """All steps, with their lines, evaluations and checkpoints.
+
+  Raises:
+    Stopped: SIGTERM came.
+  """
+  experiment, count = group[0].experiment, jax.local_device_count()
+  steps, log = experiment.optimizer.steps, experiment.logging
+  every, start = experiment.evaluation.every, int(group[0].state.step)
+  train_step = parallel.make_seeds_step(method, len(group))
+  if 0 < start < steps and start % every == 0:
+    # Stopped while they were evaluated: lines and scores are missing.
+    _save([one for one in group if not one.checkpoints.scored(start)],
+          start, scorer)
+  for step, batches in enumerate(_batches(group, training, steps), start + 1):
+    results = train_step(
+        [one.state for one in group],
+        [parallel.shard(batch, count) for batch in batches],
+    )
+    for one, *result in zip(group, *results, strict=True):
+      one.take(*result)
+    if step == start + 1:
+      jax.block_until_ready(results[1])
+      interruption.begin()
+      _skip(group)  # compilation is not the pace
+    evaluates = step % every == 0 and step < steps
+    saves = step % log.checkpoint_every == 0 and step < steps
+    if step % log.every == 0 or evaluates or saves or step == steps:
+      for one in group:
+        one.log(step)
+    if evaluates or saves:
+      _save(group, step, scorer if evaluates else None)
+      _skip(group)
+    if interruption.at(step):
+      raise Stopped
+  interruption.begin()
+
+
+def _batches(group, training, steps: int):
+  """Yields a batch of each member's own stream, from its next step on."""
+  from adseg_jax.data.pipeline import train_batches
+
+  streams = [
+      train_batches(
+          training, one.experiment.data, seed=one.experiment.seed,
+          start=int(one.state.step), steps=steps, host=jax.process_index(),
+          hosts=jax.process_count(),
+      ) for one in group
+  ]
+  try:
+    yield from zip(*streams, strict=True)
+  except UserError as error:
+    step = _keep(group)
+    raise UserError(
+        f'{error}; step {step} is saved in {_places(group)}'
+    ) from None
+
+
+def _save(group, step: int, scorer=None):
+  """A checkpoint of each; with its scores, where a scorer is given."""
+  for one in group:
+    scored = scorer and scorer.evaluate(one, step)
+    one.save(scored and scoring.means(scored.result))
+
+
+def _skip(group):
+  for one in group:
+    one.clock.skip()
+
+
+def _keep(group) -> int:
+  """Saves all that is not saved; returns the step that they are at."""
+  for one in group:
+    one.keep()
+  return int(group[0].state.step)
+
+
+def _places(group) -> str:
+  return ', '.join(str(one.workdir) for one in group)

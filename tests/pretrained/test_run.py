@@ -13,7 +13,7 @@ from adseg_jax import pretrained
 from adseg_jax.config import Segmentor
 from adseg_jax.errors import UserError
 from adseg_jax.pretrained.load import fit
-from adseg_jax.training import loop
+from adseg_jax.training import loop, scoring
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import init_state
@@ -59,7 +59,7 @@ def test_a_run_starts_with_the_weights_and_continues_without_the_file(
           Path(weights), network.params
       )
   )
-  monkeypatch.setattr(loop, 'write_overview', lambda *_: None)
+  monkeypatch.setattr(scoring, 'write_overview', lambda *_: None)
   workdir = tmp_path / 'run'
   loop.train(experiment, workdir)
   arrays = weights('keras', WIDTH)
@@ -82,9 +82,9 @@ def test_a_run_starts_with_the_weights_and_continues_without_the_file(
   def evaluate(*_):
     raise EOFError
 
-  monkeypatch.setattr(loop, 'evaluate', evaluate)
+  monkeypatch.setattr(scoring, 'evaluate', evaluate)
   path.unlink()
-  (workdir / loop.SCORES).unlink()
+  (workdir / scoring.SCORES).unlink()
   with pytest.raises(EOFError):
     loop.train(experiment, workdir)
 

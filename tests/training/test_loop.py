@@ -14,7 +14,7 @@ from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
 from adseg_jax.reporting.writer import Writer
-from adseg_jax.training import loop, run
+from adseg_jax.training import loop, member, run, scoring
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
 from adseg_jax.training.state import initialize
@@ -67,7 +67,7 @@ def test_a_line_is_the_mean_over_its_steps(tiny, whole, tmp_path):
 @pytest.mark.parametrize('owner,name,call,start', [
     (Checkpoints, 'save', 1, 0), (Checkpoints, 'save', 2, 2),
     (Checkpoints, 'save', 3, 3), (Writer, 'write', 5, 4),
-    (Checkpoints, 'save', 4, 4), (loop, 'write_panels', 1, 6),
+    (Checkpoints, 'save', 4, 4), (scoring, 'write_panels', 1, 6),
     (run, 'write_json', 2, 6),
 ], ids=['nothing saved', 'evaluated but not saved', 'after an evaluation',
         'between checkpoints', 'all steps done', 'all saved',
@@ -88,7 +88,7 @@ def test_stopped_and_continued_ends_in_the_same_bits(
     patch.setattr(owner, name, stopping)
     train(on_toy(tiny), tmp_path)
   assert not (tmp_path / 'scores.json').exists()
-  monkeypatch.setattr(loop, 'Writer', lambda workdir, steps, start: (
+  monkeypatch.setattr(member, 'Writer', lambda workdir, steps, start, _: (
       starts.append(start), Writer(workdir, steps, start)
   )[1])
   train(on_toy(tiny), tmp_path)
@@ -182,7 +182,9 @@ def test_an_unreadable_checkpoint_changes_nothing(
     raise ValueError('DATA_LOSS')
 
   with monkeypatch.context() as patch, pytest.raises(Stop):
-    patch.setattr(loop, 'write_panels', lambda *_: (_ for _ in ()).throw(Stop))
+    patch.setattr(
+        scoring, 'write_panels', lambda *_: (_ for _ in ()).throw(Stop)
+    )
     train(on_toy(tiny), tmp_path)
   before = files(tmp_path)
   manager = 'orbax.checkpoint.CheckpointManager.restore'
