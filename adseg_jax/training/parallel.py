@@ -82,7 +82,10 @@ def _together(states, batches, *, method):
   # The step is the same for all and is not mapped: a condition on it stays a
   # condition, where a mapped one would compute both branches.
   axes = states[0].replace(step=None, key=0, segmentor=0, discriminator=0)
-  state = _stacked(states).replace(step=states[0].step)
+  state = _stacked([
+      # A key that was stacked counts as used.
+      old.replace(step=None, key=jax.random.clone(old.key)) for old in states
+  ]).replace(step=states[0].step)
   new, metrics = jax.vmap(
       functools.partial(train_step, method=method, axis_name=AXIS),
       in_axes=(axes, 0), out_axes=(axes, 0),

@@ -378,7 +378,7 @@ def test_a_mistake_is_one_line(
     (Path(folder) / 'experiment.json').write_text('{}')
   monkeypatch.setattr('sys.argv', ['x.py', *argv])
   with pytest.raises(SystemExit) as stop:
-    cli.run(on_toy(tiny), '')
+    cli.run(tiny, '')
   assert stop.value.code.startswith('error: ') and words in stop.value.code
   assert '\n' not in stop.value.code
   assert len(list(tmp_path.rglob('*'))) == 5
