@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 import toy
 from toy import on_toy
@@ -323,3 +324,51 @@ def test_unknown_data_set_lists_the_known_ones():
     train(dataclasses.replace(
         Experiment(), data=config.Data(name='venus')
     ), Path('nowhere'))
+
+
+@pytest.mark.parametrize('place,words', [
+    (['10.0.0.2:1234'], 'not understood'),
+    (['10.0.0.2:1234', '2'], 'not understood'),
+    (['10.0.0.2', '2', '0'], 'not understood'),
+    (['10.0.0.2:1234', 'two', '0'], 'not understood'),
+    (['10.0.0.2:1234', '2', '-1'], 'not understood'),
+    (['10.0.0.2:1234', '2', '0', '1'], 'not understood'),
+    (['10.0.0.2:1234', '2', '2'], 'process 2 of 2'),
+])
+def test_a_place_among_hosts_that_cannot_be_is_one_line(
+    capsys, monkeypatch, place, words
+):
+  monkeypatch.setattr(sys, 'argv', ['x.py', '--distributed', *place])
+  monkeypatch.setattr(
+      jax.distributed, 'initialize', lambda *_: pytest.fail('joined')
+  )
+  message = failure(capsys, lambda: cli._run(Experiment(name='x'), ''))
+  assert f'--distributed {" ".join(place)}: {words}: give nothing' in message
+
+
+@pytest.mark.parametrize('place', [[], ['10.0.0.2:1234', '4', '3']])
+def test_hosts_that_cannot_be_joined_are_one_line(capsys, monkeypatch, place):
+  """`place` reaches JAX as it wants it, and what JAX says reaches people."""
+  asked = []
+
+  def refuse(*arguments):
+    asked.append(arguments)
+    raise ValueError('nobody\nanswers')
+
+  monkeypatch.setattr(jax.distributed, 'initialize', refuse)
+  message = failure(capsys, lambda: cli.join(tuple(place)))
+  assert 'no connection (nobody answers): give nothing behind it' in message
+  assert asked == [('10.0.0.2:1234', 4, 3) if place else ()]
+
+
+def test_the_script_refuses_a_wrong_place_in_one_line(tmp_path):
+  """The real process; nothing is trained alone by a mistake."""
+  done = subprocess.run(
+      [sys.executable, ROOT / 'experiments' / 'earth.py', '--workdir',
+       tmp_path / 'run', '--distributed', '127.0.0.1:1', '2', '2'],
+      capture_output=True, text=True, cwd=tmp_path,
+  )
+  assert (done.returncode, done.stdout) == (1, '')
+  assert done.stderr.startswith('error: --distributed 127.0.0.1:1 2 2: ')
+  assert done.stderr.count('\n') == 1
+  assert not list(tmp_path.iterdir())

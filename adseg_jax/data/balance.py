@@ -35,6 +35,7 @@ def class_weights(
   here = (counts > 0) * counts.sum(1, keepdims=True)
   seen = pixels > 0
   frequency = pixels[seen] / here.sum(0)[seen]
+  balanced = (np.median(frequency) / frequency) ** exponent
   weights = np.ones(num_classes)
-  weights[seen] = (np.median(frequency) / frequency) ** exponent
-  return tuple((weights * pixels.sum() / (weights * pixels).sum()).tolist())
+  weights[seen] = balanced / np.average(balanced, weights=pixels[seen])
+  return tuple(weights.tolist())
