@@ -22,15 +22,14 @@ LABELS = (
 
 
 def test_values_by_hand():
-  # The median of 0.6, 0.4 and 1 is 0.6.
-  weights = np.array([1, 0.6 / 0.4, 0.6])
+  weights = 1 / np.array([0.6, 0.4, 1])
   mean = (6 * weights[0] + 4 * weights[1] + 4 * weights[2]) / 14
   found = class_weights(LABELS, 4, 1)
   np.testing.assert_allclose(found, [*(weights / mean), 1], rtol=1e-12)
 
 
 def test_the_exponent_is_that_of_the_weights_before_they_are_scaled():
-  weights = np.sqrt([1, 0.6 / 0.4, 0.6])
+  weights = 1 / np.sqrt([0.6, 0.4, 1])
   mean = (weights * [6, 4, 4]).sum() / 14
   np.testing.assert_allclose(
       class_weights(LABELS, 3, 0.5), weights / mean, rtol=1e-12
