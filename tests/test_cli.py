@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -330,6 +332,7 @@ def test_unknown_data_set_lists_the_known_ones():
     (['10.0.0.2:1234'], 'not understood'),
     (['10.0.0.2:1234', '2'], 'not understood'),
     (['10.0.0.2', '2', '0'], 'not understood'),
+    (['10.0.0.2:port', '2', '0'], 'not understood'),
     (['10.0.0.2:1234', 'two', '0'], 'not understood'),
     (['10.0.0.2:1234', '2', '-1'], 'not understood'),
     (['10.0.0.2:1234', '2', '0', '1'], 'not understood'),
@@ -346,7 +349,7 @@ def test_a_place_among_hosts_that_cannot_be_is_one_line(
   assert f'--distributed {" ".join(place)}: {words}: give nothing' in message
 
 
-@pytest.mark.parametrize('place', [[], ['10.0.0.2:1234', '4', '3']])
+@pytest.mark.parametrize('place', [[], ['10.0.0.2:1234', '4', '0']])
 def test_hosts_that_cannot_be_joined_are_one_line(capsys, monkeypatch, place):
   """`place` reaches JAX as it wants it, and what JAX says reaches people."""
   asked = []
@@ -358,7 +361,37 @@ def test_hosts_that_cannot_be_joined_are_one_line(capsys, monkeypatch, place):
   monkeypatch.setattr(jax.distributed, 'initialize', refuse)
   message = failure(capsys, lambda: cli.join(tuple(place)))
   assert 'no connection (nobody answers): give nothing behind it' in message
-  assert asked == [('10.0.0.2:1234', 4, 3) if place else ()]
+  assert asked == [('10.0.0.2:1234', 4, 0) if place else ()]
+
+
+def test_a_first_host_that_is_not_there_is_one_line(capsys, monkeypatch):
+  """JAX itself would end the process with a stack trace."""
+  monkeypatch.setattr(cli, 'PATIENCE', 0.1)
+  monkeypatch.setattr(
+      jax.distributed, 'initialize', lambda *_: pytest.fail('joined')
+  )
+  with socket.socket() as nobody:  # bound, and not listening
+    nobody.bind(('127.0.0.1', 0))
+    port = nobody.getsockname()[1]
+    message = failure(
+        capsys, lambda: cli.join((f'127.0.0.1:{port}', '2', '1'))
+    )
+  assert 'no connection (' in message and 'refused' in message
+
+
+def test_a_first_host_that_starts_later_is_waited_for(monkeypatch):
+  joined = []
+  monkeypatch.setattr(
+      jax.distributed, 'initialize', lambda *place: joined.append(place)
+  )
+  with socket.socket() as first:
+    first.bind(('127.0.0.1', 0))
+    address = f'127.0.0.1:{first.getsockname()[1]}'
+    later = threading.Timer(0.2, first.listen)
+    later.start()
+    cli.join((address, '2', '1'))
+    later.join()
+  assert joined == [(address, 2, 1)]
 
 
 def test_the_script_refuses_a_wrong_place_in_one_line(tmp_path):
