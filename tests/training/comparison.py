@@ -15,7 +15,7 @@ from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import initialize
 
-TIMES = {'seconds', 'images_per_second'}
+TIMES = {'seconds', 'images_per_second', 'waiting'}
 # Trains in a process of its own; {} runs first.
 SCRIPT = """
 import pickle, sys

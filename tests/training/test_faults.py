@@ -20,7 +20,8 @@ from adseg_jax.data import examples, pipeline
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.evaluation import evaluate
 from adseg_jax.reporting.writer import Writer
-from adseg_jax.training import parallel, run
+from adseg_jax.training import run
+from adseg_jax.training.clock import Clock
 from adseg_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
@@ -42,9 +43,9 @@ def test_killed_at_any_step(tiny, whole, tmp_path):
   # Slower steps: the kill must come before the end.
   process = start(on_toy(tiny), killed, """
 import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.1), shard(*args))[1]
+from adseg_jax.training.clock import Clock
+step = Clock.step
+Clock.step = lambda clock: (time.sleep(0.1), step(clock))
 """)
   wait_for_lines(process, killed, random.randint(1, 4))
   time.sleep(0.2 * random.random())
@@ -85,9 +86,9 @@ def test_sigterm_while_training_saves_and_exits_at_once(tiny, whole, tmp_path):
   told = tmp_path / 'told'
   process = start(on_toy(tiny), told, """
 import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.2), shard(*args))[1]
+from adseg_jax.training.clock import Clock
+step = Clock.step
+Clock.step = lambda clock: (time.sleep(0.2), step(clock))
 """)
   wait_for_lines(process, told, random.randint(1, 3))
   time.sleep(0.3 * random.random())
@@ -172,13 +173,13 @@ def test_sigterm_between_lines_loses_no_metrics(tiny, whole, tmp_path):
       write(writer, step, *args)
       # Step 5 has no line, no evaluation and no checkpoint.
       if step == 4:
-        patch.setattr(parallel, 'shard', sharding)
+        patch.setattr(Clock, 'step', stepping)
 
-    def sharding(*args):
+    def stepping(clock):
       os.kill(os.getpid(), signal.SIGTERM)
-      return shard(*args)
+      counted(clock)
 
-    shard = parallel.shard
+    counted = Clock.step
     patch.setattr(Writer, 'write', writing)
     train(on_toy(tiny), tmp_path)
   assert final_state(on_toy(tiny), tmp_path).step == 5

@@ -181,9 +181,9 @@ def test_sigterm_to_one_host_stops_all_at_the_same_step(
   experiment, workdir = on_toy(tiny, steps=200), tmp_path / 'run'
   processes = hosts(experiment, workdir, """
 import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.05), shard(*args))[1]
+from adseg_jax.training.clock import Clock
+step = Clock.step
+Clock.step = lambda clock: (time.sleep(0.05), step(clock))
 """)
   metrics = workdir / 'metrics.jsonl'
   while not (metrics.exists() and metrics.read_text().count('\n') > 2) and all(
