@@ -6,7 +6,6 @@ import errno
 import importlib
 import io
 import itertools
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Annotated
 
 import tyro
 
+from adseg_jax import environment
 from adseg_jax.config import Experiment
 from adseg_jax.errors import Stopped, UserError
 
@@ -111,9 +111,7 @@ def main():
 
 
 def _main(argv: list[str]):
-  # TensorFlow logs to stderr from C++ unless told before it is imported.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  environment.prepare()
   from adseg_jax.commands import COMMANDS
 
   for name, module in COMMANDS.items():
@@ -145,11 +143,9 @@ def run(experiment: Experiment, description: str):
 def _run(experiment: Experiment, description: str):
   default = Arguments(experiment, f'runs/{experiment.name}')
   arguments = parse(Arguments, default, description)
+  environment.prepare()
   if arguments.distributed is not None:
     join(arguments.distributed)
-  # TensorFlow logs to stderr from C++ unless told before it is imported.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   from etils import epath
   from rich.console import Console
 

@@ -57,8 +57,8 @@ def _tiles_pay(x, kernel) -> bool:
   h, w = x.shape[1:3]
   return (
       jax.default_backend() == 'cpu' and x.dtype == jnp.float32
-      and isinstance(h * w, int) and min(i, o) >= 32
-      and ((size == 3 and h * w >= 100) or (size >= 7 and h * w >= 400))
+      and isinstance(h * w, int) and h * w >= 100 and min(i, o) >= 32
+      and (size == 3 or size >= 7)
   )
 
 
