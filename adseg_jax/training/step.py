@@ -60,10 +60,12 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
       without_frozen(gradient, update)
       for gradient, update in zip(gradients, updates, strict=True)
   ]
-  gradients, losses, metrics = _sum((gradients, losses, metrics), axis_name)
+  # Together, so that they cross devices in one all-reduce.
+  gradients, losses, metrics, model_state = _sum(
+      (gradients, losses, metrics, model_state), axis_name
+  )
   metrics = _finish(metrics, gradients, method.adversary)
-  if axis_name:
-    model_state = jax.lax.pmean(model_state, axis_name)
+  model_state = jax.tree.map(lambda x: x / _devices(axis_name), model_state)
   segmentor = state.segmentor.replace(
       model_state=state.segmentor.model_state | model_state
   )
@@ -267,7 +269,7 @@ def _make_average(labels, axis_name):
   """
   valid = labels != VOID
   pixels = jnp.maximum(_sum(valid.sum(), axis_name), 1).astype(jnp.float32)
-  images = _sum(jnp.float32(labels.shape[0]), axis_name)
+  images = np.float32(labels.shape[0] * _devices(axis_name))
 
   def average(terms):
     if terms.ndim == labels.ndim:
@@ -277,8 +279,13 @@ def _make_average(labels, axis_name):
   return average
 
 
+def _devices(axis_name) -> int:
+  return jax.lax.axis_size(axis_name) if axis_name else 1
+
+
 def _sum(tree, axis_name):
-  return jax.lax.psum(tree, axis_name) if axis_name else tree
+  # Even over one device, an all-reduce copies all that it is given.
+  return jax.lax.psum(tree, axis_name) if _devices(axis_name) > 1 else tree
 
 
 def _segmentation(logits, labels, average, method):
