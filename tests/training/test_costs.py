@@ -1,9 +1,11 @@
-"""What each train step costs, compiled from shapes, against recorded bounds.
+r"""What each train step costs, compiled from shapes, against recorded bounds.
 
 Nothing here is timed. Where a bound breaks, something costs more than it did;
 where a step has become cheaper, record it:
 
-  PYTHONPATH=tests JAX_NUM_CPU_DEVICES=2 python tests/training/test_costs.py
+  PYTHONPATH=tests JAX_NUM_CPU_DEVICES=2 \
+    XLA_FLAGS=--xla_backend_optimization_level=0 \
+    python tests/training/test_costs.py
 """
 
 import contextlib
@@ -31,8 +33,8 @@ from adseg_jax.training.method import make_method
 
 # Segmentor, adversary, classes, crop, images a device, and the most that a step
 # costs: GFLOP, and MiB of temporary memory by JAX 0.12 and by older ones.
-# XLA counts the body of a loop, such as tiles of a convolution, once: these
-# are bounds to compare with themselves, not the work that is done.
+# These are of the compiled program: a convolution in tiles counts as the fewer
+# products that it takes, and as the memory that its tiles take.
 CASES = {
     'multi-scale + two-branch': (
         config.Segmentor(), config.Adversary(), 11, (180, 240), 4,
