@@ -7,7 +7,9 @@ import importlib
 import io
 import itertools
 import re
+import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Annotated
 
@@ -16,6 +18,9 @@ import tyro
 from adseg_jax import environment
 from adseg_jax.config import Experiment
 from adseg_jax.errors import Stopped, UserError
+
+# Seconds for all hosts to start, as long as JAX itself waits.
+PATIENCE = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,14 +200,34 @@ def join(place: tuple[str, ...]):
     )
 
   numbers = [int(word) for word in place[1:] if word.isdigit()]
-  if place and (len(place) != 3 or len(numbers) != 2 or ':' not in place[0]):
+  if place and not (
+      len(place) == 3 and len(numbers) == 2
+      and re.fullmatch(r'.+:\d{1,5}', place[0])
+  ):
     raise wrong('not understood')
   if place and not numbers[1] < numbers[0]:
     raise wrong(f'process {numbers[1]} of {numbers[0]}')
   try:
+    if place and numbers[1]:
+      _wait_for(place[0])
     jax.distributed.initialize(*place[:1], *numbers)
-  except (RuntimeError, ValueError) as error:
+  except (RuntimeError, ValueError, OSError) as error:
     raise wrong(f'no connection ({error})') from error
+
+
+def _wait_for(address: str):
+  """Until somebody listens there: JAX would abort the process, not raise."""
+  host, _, port = address.rpartition(':')
+  end = time.monotonic() + PATIENCE
+  while True:
+    try:
+      return socket.create_connection((host.strip('[]'), port), 10).close()
+    except socket.gaierror:
+      raise
+    except OSError:
+      if time.monotonic() > end:
+        raise
+    time.sleep(0.5)
 
 
 def control_of(experiment: Experiment) -> Experiment:

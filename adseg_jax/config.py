@@ -62,9 +62,9 @@ class Data:
   """Photometric jitter: brightness is shifted by up to this much of full
   range, contrast and saturation are scaled by 1 - jitter to 1 + jitter."""
   balance: float = 0.0
-  """Weight of rare classes in the cross-entropy: exponent of (median class
-  frequency / class frequency). 0 weighs every pixel alike, 1 is median
-  frequency balancing."""
+  """Weight of rare classes in the cross-entropy: exponent of (1 / class
+  frequency), scaled to a mean of 1 over pixels. 0 weighs every pixel alike, 1
+  is median frequency balancing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +80,9 @@ class Segmentor:
   paper does; False feeds a plain pyramid, which keeps absolute colour."""
   context: Literal['none', 'basic', 'large'] = 'none'
   """Dilated-8 only: the context module behind the front end."""
+  recompute: bool = False
+  """Networks on VGG-16 only: keep only the blocks' inputs for the backward
+  pass and compute the rest again. Less memory, more time, the same result."""
   weights: str = ''
   """VGG-16 weights to start from, for the networks built on it: a file
   (.safetensors, .pth, .h5 or .npz), or hf:OWNER/NAME for a repository of the

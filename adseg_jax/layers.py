@@ -105,6 +105,7 @@ def _phase_kernel(kernel):
   for p in range(2):
     for t, (block, q) in enumerate(rows[p]):
       place[block + reach, q, p, t] = 1
+  place = jnp.asarray(place, kernel.dtype)
   out = jnp.einsum('aqpt,bruv,tvio->abqripuo', place, place, kernel)
   return out.reshape(m, m, 4 * i, 4 * o)
 

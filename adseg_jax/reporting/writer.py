@@ -12,6 +12,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from adseg_jax import files
 from adseg_jax.errors import UserError
 
 METRICS = 'metrics.jsonl'
@@ -26,6 +27,8 @@ _SHOWN = {
     'adversarial_loss': 'adv',
     'discriminator_loss': 'disc',
 }
+# A smaller share of waiting for data is not shown: there is little to gain.
+_NOTEWORTHY = 0.05
 _WHITE = 255
 _GAP = 2  # white pixels between the maps of a panel
 
@@ -158,10 +161,12 @@ class Writer:
     """Moves the bar; where there is no terminal, prints a line at times."""
     if not self._leads:
       return
+    waiting = values.get('waiting', 0.0)
     status = '  '.join([
         *(f'{short} {values[name]:.3f}'
           for name, short in _SHOWN.items() if name in values),
         f'{images_per_second:.1f} images/s',
+        *([f'{waiting:.0%} waiting'] if waiting >= _NOTEWORTHY else []),
         f'{_clock(self._seconds_left(step))} left',
     ])
     self._bar.update(self._task, completed=step, status=status)
@@ -193,7 +198,7 @@ class Mute:
     return self
 
   def __exit__(self, *_):
-    pass
+    """Nothing was opened."""
 
   def write(self, *_):
     """Nothing."""
@@ -216,9 +221,7 @@ def _keep_until(path, step):
   if not path.exists():
     return
   kept = [line for line in read_metrics(path) if line['step'] <= step]
-  beside = path.with_name(path.name + '.partial')
-  beside.write_text(''.join(json.dumps(line) + '\n' for line in kept))
-  beside.replace(path)
+  files.write(path, ''.join(json.dumps(line) + '\n' for line in kept).encode())
 
 
 class _Events:

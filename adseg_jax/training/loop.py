@@ -12,8 +12,10 @@ from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.training import member, parallel, run, scoring
 from adseg_jax.training.checkpoint import has_begun, saved_steps
+from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.method import make_method
+from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.seeds import cohorts
 from adseg_jax.training.state import initialize
 
@@ -85,7 +87,7 @@ def _train(runs, dataset, method, stack):
       interruption.poll,
   )
   try:
-    _step(group, training, method, scorer, interruption)
+    _step(group, training, method, scorer, interruption, stack)
     for one in group:
       scorer.finish(one, experiment.optimizer.steps)
   except Stopped:
@@ -167,13 +169,13 @@ def _greet(group, borrowed):
     group[0].writer.message(f'Weights of {weights}; new layers: {new}')
 
 
-def _step(group, training, method, scorer, interruption):
+def _step(group, training, method, scorer, interruption, stack):
   """All steps, with their lines, evaluations and checkpoints.
 
   Raises:
     Stopped: SIGTERM came.
   """
-  experiment, count = group[0].experiment, jax.local_device_count()
+  experiment = group[0].experiment
   steps, log = experiment.optimizer.steps, experiment.logging
   every, start = experiment.evaluation.every, int(group[0].state.step)
   train_step = parallel.make_seeds_step(method, len(group))
@@ -181,13 +183,16 @@ def _step(group, training, method, scorer, interruption):
     # Stopped while they were evaluated: lines and scores are missing.
     _save([one for one in group if not one.checkpoints.scored(start)],
           start, scorer)
-  for step, batches in enumerate(_batches(group, training, steps), start + 1):
-    results = train_step(
-        [one.state for one in group],
-        [parallel.shard(batch, count) for batch in batches],
-    )
+  starvation = Starvation(start)
+  stream = stack.enter_context(
+      contextlib.closing(_batches(group, training, steps))
+  )
+  for step, batches in enumerate(stream, start + 1):
+    results = train_step([one.state for one in group], batches)
     for one, *result in zip(group, *results, strict=True):
       one.take(*result)
+    # A step that is dispatched holds its batch: one runs, one is next.
+    jax.block_until_ready([one.pending[-2:-1] for one in group])
     if step == start + 1:
       jax.block_until_ready(results[1])
       interruption.begin()
@@ -195,8 +200,9 @@ def _step(group, training, method, scorer, interruption):
     evaluates = step % every == 0 and step < steps
     saves = step % log.checkpoint_every == 0 and step < steps
     if step % log.every == 0 or evaluates or saves or step == steps:
-      for one in group:
-        one.log(step)
+      values = [one.log(step) for one in group]
+      if said := starvation.see(step, values[0]):
+        group[0].writer.message(said)
     if evaluates or saves:
       _save(group, step, scorer if evaluates else None)
       _skip(group)
@@ -206,7 +212,7 @@ def _step(group, training, method, scorer, interruption):
 
 
 def _batches(group, training, steps: int):
-  """Yields a batch of each member's own stream, from its next step on."""
+  """Yields lists: a batch of each member's own stream, on the devices."""
   from adseg_jax.data.pipeline import train_batches
 
   streams = [
@@ -217,12 +223,24 @@ def _batches(group, training, steps: int):
       ) for one in group
   ]
   try:
-    yield from zip(*streams, strict=True)
+    yield from prefetch(
+        map(list, zip(*streams, strict=True)), parallel.send,
+        settle=lambda: jax.block_until_ready([one.state for one in group]),
+        waiting=lambda: _waiting(group),
+    )
   except UserError as error:
     step = _keep(group)
     raise UserError(
         f'{error}; step {step} is saved in {_places(group)}'
     ) from None
+
+
+@contextlib.contextmanager
+def _waiting(group):
+  with contextlib.ExitStack() as stack:
+    for one in group:
+      stack.enter_context(one.clock.waiting())
+    yield
 
 
 def _save(group, step: int, scorer=None):

@@ -51,8 +51,8 @@ class Member:
     self.pending.append(metrics)
     self.clock.step()
 
-  def log(self, step: int):
-    """Writes the line of the steps since the last one.
+  def log(self, step: int) -> dict[str, float]:
+    """Writes the line of the steps since the last one; returns its values.
 
     Raises:
       UserError: no update was finite for a while.
@@ -70,6 +70,7 @@ class Member:
     for said in news:
       if said:
         self.writer.message(self.named(said))
+    return values
 
   def named(self, text: str) -> str:
     """The text, with the seed before it where there are several."""

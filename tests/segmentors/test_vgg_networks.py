@@ -232,3 +232,35 @@ def test_dilated_8_with_context_starts_as_the_front_end():
       jax.jit(functools.partial(whole.apply, train=False))(variables, images),
       jnp.maximum(logits, 0),
   )
+
+
+@pytest.mark.parametrize('name', ON_VGG)
+def test_recomputing_changes_memory_alone(name):
+  plain, again = (
+      SEGMENTORS[name](3, TINY, dropout=0.0, recompute=recompute)
+      for recompute in (False, True)
+  )
+  variables, images = start(plain, 64, 64), pictures(2, 64, 64, 3)
+  assert jax.tree.structure(start(again, 64, 64)) == jax.tree.structure(
+      variables
+  )
+
+  def compiled(module):
+    def loss(params):
+      logits = module.apply(variables | {'params': params}, images, train=True)
+      return (logits**2).sum()
+
+    return jax.jit(jax.value_and_grad(loss)).lower(
+        variables['params']
+    ).compile()
+
+  kept, computed = compiled(plain), compiled(again)
+  jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
+      kept(variables['params']), computed(variables['params']),
+  )
+  bytes_kept, bytes_computed = (
+      program.memory_analysis().temp_size_in_bytes
+      for program in (kept, computed)
+  )
+  assert bytes_computed < 0.9 * bytes_kept

@@ -15,7 +15,7 @@ from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import initialize
 
-TIMES = {'seconds', 'images_per_second'}
+TIMES = {'seconds', 'images_per_second', 'waiting'}
 # Trains in a process of its own; {} runs first.
 SCRIPT = """
 import pickle, sys
@@ -29,6 +29,14 @@ dataset.MODULES['toy'] = 'toy'
 cli.guard(lambda: train(
     pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2])
 ))
+"""
+# Run first, it makes each step so many seconds longer: what a test does to the
+# process must come before its end.
+SLOWER = """
+import time
+from adseg_jax.training.clock import Clock
+step = Clock.step
+Clock.step = lambda clock: (time.sleep({}), step(clock))
 """
 
 

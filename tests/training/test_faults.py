@@ -12,7 +12,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from comparison import assert_equal_runs, final_state, lines, start
+from comparison import SLOWER, assert_equal_runs, final_state, lines, start
 from miniature import same
 from toy import on_toy
 
@@ -20,7 +20,8 @@ from adseg_jax.data import examples, pipeline
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.evaluation import evaluate
 from adseg_jax.reporting.writer import Writer
-from adseg_jax.training import parallel, run
+from adseg_jax.training import run
+from adseg_jax.training.clock import Clock
 from adseg_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
@@ -39,13 +40,7 @@ def wait_for_lines(process, workdir, count):
 def test_killed_at_any_step(tiny, whole, tmp_path):
   """By SIGKILL, between the first line and the last steps."""
   killed = tmp_path / 'killed'
-  # Slower steps: the kill must come before the end.
-  process = start(on_toy(tiny), killed, """
-import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.1), shard(*args))[1]
-""")
+  process = start(on_toy(tiny), killed, SLOWER.format(0.1))
   wait_for_lines(process, killed, random.randint(1, 4))
   time.sleep(0.2 * random.random())
   process.send_signal(signal.SIGKILL)
@@ -83,12 +78,7 @@ ocp.CheckpointManager.save = kill_soon
 @pytest.mark.slow
 def test_sigterm_while_training_saves_and_exits_at_once(tiny, whole, tmp_path):
   told = tmp_path / 'told'
-  process = start(on_toy(tiny), told, """
-import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.2), shard(*args))[1]
-""")
+  process = start(on_toy(tiny), told, SLOWER.format(0.2))
   wait_for_lines(process, told, random.randint(1, 3))
   time.sleep(0.3 * random.random())
   begun = time.monotonic()
@@ -172,13 +162,13 @@ def test_sigterm_between_lines_loses_no_metrics(tiny, whole, tmp_path):
       write(writer, step, *args)
       # Step 5 has no line, no evaluation and no checkpoint.
       if step == 4:
-        patch.setattr(parallel, 'shard', sharding)
+        patch.setattr(Clock, 'step', stepping)
 
-    def sharding(*args):
+    def stepping(clock):
       os.kill(os.getpid(), signal.SIGTERM)
-      return shard(*args)
+      counted(clock)
 
-    shard = parallel.shard
+    counted = Clock.step
     patch.setattr(Writer, 'write', writing)
     train(on_toy(tiny), tmp_path)
   assert final_state(on_toy(tiny), tmp_path).step == 5

@@ -29,6 +29,7 @@ from adseg_jax.errors import Stopped, UserError
 from adseg_jax.reporting.report import write_report
 from adseg_jax.training import health, parallel, run
 from adseg_jax.training.checkpoint import Checkpoints
+from adseg_jax.training.clock import Clock
 from adseg_jax.training.loop import train, train_seeds
 from adseg_jax.training.seeds import cohorts, runs_of
 from adseg_jax.training.step import train_step
@@ -202,18 +203,18 @@ def seeds_saved(folder):
 def test_sigterm_saves_all_and_one_may_go_on_alone(
     tiny, alone, tmp_path, monkeypatch
 ):
-  shard, calls = parallel.shard, []
+  counted, calls = Clock.step, []
 
-  def sharding(*args):
+  def stepping(clock):
     calls.append(1)
-    if len(calls) == 4:  # the second step of three runs
+    if len(calls) == COUNT + 1:  # the second step of the first
       os.kill(os.getpid(), signal.SIGTERM)
-    return shard(*args)
+    counted(clock)
 
   with monkeypatch.context() as patch, pytest.raises(
       Stopped, match=r'at step 2 of 6, saved in .*seed0, .*seed2: the same'
   ):
-    patch.setattr(parallel, 'shard', sharding)
+    patch.setattr(Clock, 'step', stepping)
     together(tiny, tmp_path)
   for seed in range(COUNT):
     experiment = dataclasses.replace(on_toy(tiny), seed=seed)
