@@ -8,7 +8,10 @@ import pytest
 from adseg_jax import cli, config, smoke
 from adseg_jax.segmentors import SEGMENTORS
 
-SCRIPTS = sorted((Path(__file__).parents[1] / 'experiments').glob('*.py'))
+SCRIPTS = sorted(
+    path for path in (Path(__file__).parents[1] / 'experiments').glob('*.py')
+    if '\nEXPERIMENT =' in path.read_text()
+)
 
 
 def experiment_of(path):
