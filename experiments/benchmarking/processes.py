@@ -13,7 +13,7 @@ from adseg_jax.errors import UserError
 
 VARIANTS = 'eager', 'channels_last', 'compile'
 TOLERANCE = 1e-4  # of losses and gradients, relative
-_ROOT = Path(__file__).parents[2]
+_EXPERIMENTS = Path(__file__).parents[1]
 # glibc gives big buffers back to the kernel after each step otherwise, to be
 # faulted in again by the next: the same for all.
 _KEPT = '1000000000'
@@ -65,9 +65,9 @@ class Worker:
 
 
 def _environment(cache):
-  paths = [_ROOT / 'experiments', _ROOT, os.environ.get('PYTHONPATH', '')]
+  paths = [str(_EXPERIMENTS), os.environ.get('PYTHONPATH', '')]
   return os.environ | {
-      'PYTHONPATH': os.pathsep.join(str(path) for path in paths if str(path)),
+      'PYTHONPATH': os.pathsep.join(filter(None, paths)),
       'MALLOC_MMAP_THRESHOLD_': _KEPT, 'MALLOC_TRIM_THRESHOLD_': _KEPT,
       # Every start is a first one: nothing is read from caches on disk.
       'JAX_ENABLE_COMPILATION_CACHE': 'false',
