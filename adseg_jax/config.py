@@ -195,6 +195,9 @@ class Experiment:
   run."""
   data: Data = Data()
   """Images and augmentation."""
+  precision: Literal['float32', 'bfloat16'] = 'float32'
+  """What the networks compute in while they train. Parameters, losses and sums
+  over devices stay float32; so does evaluation."""
   segmentor: Segmentor = Segmentor()
   """Segmentor."""
   adversary: Adversary = Adversary()

@@ -9,7 +9,6 @@ import functools
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from adseg_jax.layers import Conv, channels, resize
 
@@ -27,7 +26,11 @@ class TwoBranch(nn.Module):
 
   @nn.compact
   def __call__(self, maps, images):
-    """[B,h,w,C], [B,H,W,3] in about -2 to 2 -> [B]."""
+    """[B,h,w,C], [B,H,W,3] in about -2 to 2 -> [B].
+
+    Several maps of each image, all images' first maps first, share what is
+    computed of the image.
+    """
     n = functools.partial(channels, width=self.width)
     h, w = maps.shape[1:3]
     if (images.shape[1] // 4, images.shape[2] // 4) != (h, w):
@@ -37,8 +40,7 @@ class TwoBranch(nn.Module):
     x = Conv(n(16), 5, pool=True, name='image1')(images)
     x = Conv(n(64), 5, pool=True, name='image2')(x)
     y = Conv(n(64), 5, name='maps')(maps)
-    x = jnp.concatenate([x, y], -1)
-    x = Conv(n(128), pool=True, name='joint1')(x)
+    x = Conv(n(128), pool=True, name='joint1')(x, y)
     x = Conv(n(256), pool=True, name='joint2')(x)
     x = Conv(n(512), name='joint3')(x)
     return Conv(1, activation=None, mean=True, name='logit')(x)[:, 0]

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from adseg_jax import tiles
+
 HE = nn.initializers.he_normal()
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
@@ -37,10 +39,32 @@ def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
   """
   if kernel.shape[:2] == (1, 1) and stride == 1:
     return x @ kernel[0, 0]
+  if stride == dilation == 1 and _tiles_pay(x, kernel):
+    return tiles.convolve(x, kernel)
   return jax.lax.conv_general_dilated(
       x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
       dimension_numbers=_DIMENSIONS,
   )
+
+
+def _tiles_pay(x, kernel) -> bool:
+  """Whether the form in tiles is faster: on CPU, where channels are many.
+
+  Measured on two cores. Of few channels the transforms cost more than they
+  save; of few tiles, the kernel's transform.
+  """
+  size, _, i, o = kernel.shape
+  h, w = x.shape[1:3]
+  return (
+      jax.default_backend() == 'cpu' and x.dtype == jnp.float32
+      and isinstance(h * w, int) and min(i, o) >= 32
+      and ((size == 3 and h * w >= 100) or (size >= 7 and h * w >= 400))
+  )
+
+
+def repeat(x, count: int):
+  """[B,...] -> [count,...], over and over in the same order."""
+  return jnp.concatenate([x] * (count // len(x)))
 
 
 def max_pool(x):
@@ -151,7 +175,7 @@ def resize(x, size: tuple[int, int]):
 def _window_sums(x):
   """[B,H,W,C] -> [B,3,3,C]: the sum of what each tap of a 3x3 kernel reads."""
   def three(y, axis):
-    whole = y.sum(axis)
+    whole = y.sum(axis, dtype=jnp.float32)
     first = jax.lax.index_in_dim(y, 0, axis, keepdims=False)
     last = jax.lax.index_in_dim(y, y.shape[axis] - 1, axis, keepdims=False)
     return jnp.stack([whole - last, whole, whole - first], axis)
@@ -161,7 +185,8 @@ def _window_sums(x):
 def mean_of_convolution(x, kernel):
   """convolve(x, kernel).mean((1, 2)) for a 3x3 kernel: [B,H,W,I] -> [B,O]."""
   pixels = x.shape[1] * x.shape[2]
-  return jnp.einsum('bhwi,hwio->bo', _window_sums(x), kernel) / pixels
+  sums = _window_sums(x) / pixels
+  return jnp.einsum('bhwi,hwio->bo', sums, kernel.astype(sums.dtype))
 
 
 class Conv(nn.Module):
@@ -188,14 +213,31 @@ class Conv(nn.Module):
   kernel_init: object = HE
 
   @nn.compact
-  def __call__(self, x):
-    """[B,H,W,I] -> [B,h,w,features], or [B,features] with `mean`."""
+  def __call__(self, *parts):
+    """[B,H,W,I] -> [B,h,w,features], or [B,features] with `mean`.
+
+    Of several parts the channels are joined. The last has the most images;
+    those of the others repeat in order, and are convolved once.
+    """
+    depths = [part.shape[-1] for part in parts]
     kernel = self.param(
         'kernel', self.kernel_init,
-        (self.size, self.size, x.shape[-1], self.features),
+        (self.size, self.size, sum(depths), self.features),
     )
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
-    return self.finish(self.multiply(x, kernel), bias)
+    if len(parts) == 1:
+      x = self.multiply(parts[0].astype(kernel.dtype), kernel)
+    else:
+      x = self.join(parts, jnp.split(kernel, np.cumsum(depths)[:-1], 2))
+    return self.finish(x, bias)
+
+  def join(self, parts, kernels):
+    """The convolution of parts joined: a sum, since it is linear."""
+    x = sum(
+        repeat(convolve(part.astype(kernel.dtype), kernel), len(parts[-1]))
+        for part, kernel in zip(parts, kernels, strict=True)
+    )
+    return max_pool(x) if self.pool else x
 
   def multiply(self, x, kernel):
     """The convolution, with the pool or the mean where there is one."""

@@ -19,6 +19,7 @@ class Method:
     adversary: encoding, objective, lambda and the schedule between networks.
     optimizer: both optimisers and the length of the run.
     class_weights: factor of each class in the cross-entropy; none: all 1.
+    precision: what the networks compute in, 'float32' or 'bfloat16'.
   """
 
   segmentor: nn.Module
@@ -26,6 +27,7 @@ class Method:
   adversary: Adversary
   optimizer: Optimizer
   class_weights: tuple[float, ...] = ()
+  precision: str = 'float32'
 
 
 def make_method(experiment: Experiment, num_classes: int) -> Method:
@@ -43,4 +45,5 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
       ),
       experiment.adversary,
       experiment.optimizer,
+      precision=experiment.precision,
   )

@@ -7,11 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adseg_jax import encodings
 from adseg_jax.config import Adversary, Update
 from adseg_jax.encodings import VOID
-from adseg_jax.losses import OBJECTIVES, cross_entropy
-from adseg_jax.pyramid import local_normalize, standardize
+from adseg_jax.losses import cross_entropy
 from adseg_jax.segmentors import CONSTANTS, downsample_labels, resize_logits
 from adseg_jax.training.method import Method
 from adseg_jax.training.optimizers import (
@@ -19,6 +17,8 @@ from adseg_jax.training.optimizers import (
     learning_rate,
     without_frozen,
 )
+from adseg_jax.training.players import meet
+from adseg_jax.training.precision import compute, finish
 from adseg_jax.training.state import Network
 
 # Squared norms of the two gradients at the segmentor's logits.
@@ -186,12 +186,14 @@ def _local_gradients(state, batch, learns, method, axis_name):
     )
 
   def against():
-    losses, pull, more = jax.vjp(
-        lambda *args: _players(*args, labels, batch['image'], average, method),
-        logits, state.discriminator.params, has_aux=True,
+    meeting = meet(
+        logits, state.discriminator.params, labels, batch['image'], average,
+        method, together=not adversary.alternate_every,
     )
-    gradients, squares = _pulled(pull, pull_segmentor, wanted, learns, state)
-    return gradients, losses, more | squares
+    gradients, squares = _pulled(
+        meeting, pull_segmentor, wanted, learns, state
+    )
+    return gradients, meeting.losses, meeting.metrics | squares
 
   if adversary.weight and adversary.start:
     gradients, losses, more = jax.lax.cond(
@@ -202,18 +204,18 @@ def _local_gradients(state, batch, learns, method, axis_name):
   return gradients, (segmentation, *losses), model_state, metrics | more
 
 
-def _pulled(pull, pull_segmentor, wanted, learns, state):
+def _pulled(meeting, pull_segmentor, wanted, learns, state):
   """Both networks' gradients, and what compares the segmentor's two losses.
 
   Args:
-    pull: cotangents of the players' losses -> (logits', discriminator's).
+    meeting: the batch before the discriminator.
     pull_segmentor: gradient at the logits -> the segmentor's.
     wanted: gradient of the cross-entropy at the logits.
     learns: which networks learn.
     state: TrainState.
   """
   def segmentor():
-    fooling = pull(_one_of_two(0))[0]
+    fooling = meeting.fooling()
     squares = (wanted**2).sum(), (fooling**2).sum()
     return pull_segmentor(wanted + fooling), squares
 
@@ -221,20 +223,9 @@ def _pulled(pull, pull_segmentor, wanted, learns, state):
       learns[0], segmentor, lambda: (_zeros(state.segmentor), (_NAN, _NAN))
   )
   discriminator = _when(
-      learns[1], lambda: pull(_one_of_two(1))[1],
-      lambda: _zeros(state.discriminator),
+      learns[1], meeting.learning, lambda: _zeros(state.discriminator)
   )
   return (gradient, discriminator), dict(zip(_SQUARES, squares, strict=True))
-
-
-def _one_of_two(index: int):
-  """Cotangents that pull one of the two players' losses back.
-
-  Half of what a pullback returns belongs to the other player; it is never
-  used, and the compiler drops it. This is all that keeps one network's loss
-  out of the other's gradient.
-  """
-  return tuple(jnp.float32(i == index) for i in range(2))
 
 
 def _zeros(network: Network):
@@ -248,7 +239,8 @@ def _make_forward(state, images, method, axis_name):
     key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
 
   def forward(params):
-    return method.segmentor.apply(
+    params = compute(params, method.precision)
+    logits, model_state = method.segmentor.apply(
         {'params': params, **state.segmentor.model_state}, images,
         # A mean over devices would move even a constant, by rounding.
         train=True, mutable=[
@@ -256,6 +248,7 @@ def _make_forward(state, images, method, axis_name):
         ],
         rngs={'dropout': key},
     )
+    return finish(logits), model_state
 
   return forward
 
@@ -295,45 +288,3 @@ def _segmentation(logits, labels, average, method):
   if method.adversary.reduction == 'sum':
     return average(terms.sum((1, 2))), metrics
   return metrics['segmentation_loss'], metrics
-
-
-def _players(logits, params, labels, images, average, method):
-  """((lambda x the segmentor's loss, the discriminator's loss), metrics)."""
-  adversary = method.adversary
-  objective = OBJECTIVES[adversary.objective]
-  tau = adversary.tau if adversary.encoding == 'scaling' else None
-  discriminate = _make_discriminate(images, params, method)
-  real, fake = (
-      discriminate(maps)
-      for maps in encodings.class_maps(logits, labels, tau=tau)
-  )
-  sure_real, sure_fake = map(objective.probability, (real, fake))
-  metrics = {
-      'adversarial_loss': average(objective.segmentor(fake)),
-      'discriminator_loss': average(objective.discriminator(real, fake)),
-      'd_real': average(sure_real),
-      'd_fake': average(sure_fake),
-      'd_real_accuracy': average(jnp.float32(sure_real > 0.5)),
-      'd_fake_accuracy': average(jnp.float32(sure_fake < 0.5)),
-  }
-  return (
-      adversary.weight * metrics['adversarial_loss'],
-      metrics['discriminator_loss'],
-  ), metrics
-
-
-def _make_discriminate(images, params, method):
-  """Class maps -> the discriminator's logits, in the method's encoding."""
-  encode = encodings.basic
-  if method.adversary.encoding == 'product':
-    encode = encodings.product
-    normalized = local_normalize(images)
-  else:
-    normalized = standardize(images)
-
-  def discriminate(maps):
-    return method.discriminator.apply(
-        {'params': params}, encode(maps, normalized), normalized
-    )
-
-  return discriminate
