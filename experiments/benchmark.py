@@ -17,6 +17,7 @@ that has torch and NumPy. Without it JAX is measured alone.
 
 import dataclasses
 import sys
+from typing import Literal
 
 from adseg_jax.errors import UserError
 
@@ -34,6 +35,8 @@ class Arguments:
   """Turns of each variant."""
   steps: int = 3
   """Timed steps a turn; one before them is not timed."""
+  precision: Literal['float32', 'bfloat16'] = 'float32'
+  """What the networks compute in; PyTorch by torch.autocast."""
   output: str = 'runs/benchmark'
   """Folder for benchmark.json and benchmark.html."""
 
@@ -96,7 +99,9 @@ def measure(name: str, case, python: str, platform: str, arguments) -> dict:
   """
   from benchmarking import figures, processes
 
-  settings = case.as_json()
+  settings = dataclasses.replace(case, experiment=dataclasses.replace(
+      case.experiment, precision=arguments.precision
+  )).as_json()
   try:
     agreement = python and processes.agree(name, settings, python, platform)
     if agreement:
@@ -163,7 +168,7 @@ def report(found: dict, device: dict, torch_version: str, arguments: Arguments):
   write_json(folder / 'benchmark.json', {
       'device': device | {'processor': processor()}, 'commit': commit(),
       'versions': versions() | {'torch': torch_version},
-      'rounds': arguments.rounds, 'steps': arguments.steps, 'cases': found,
+      **dataclasses.asdict(arguments), 'cases': found,
   })
   page = chart.page('The step against PyTorch', plots, text)
   files.write(folder / 'benchmark.html', page.encode())

@@ -58,7 +58,7 @@ def variant(seconds, limits=(), first=5.0):
 
 MEASURED = {
     'xla': {'flops': 30.0, 'temporary': 2**29, 'arguments': 2**28},
-    'left_out': {},
+    'flops': 20.0, 'left_out': {},
     'variants': {
         'jax': variant((1.0, 2.0, 1.0), ((10, 40), (20, 60), (90, 50))),
         # Slower in the median than `compile`, though its best turn is faster.
@@ -86,12 +86,15 @@ def test_the_summary_by_hand():
       'flops_per_second': 50.0, 'kind': 'matrix', 'variant': 'jax',
       'convolution': 30.0, 'matrix': 50.0,
   }
-  assert ours['share'] == pytest.approx(30 / 1.0 / 50)
+  # PyTorch's count, not that of XLA's program.
+  assert ours['share'] == pytest.approx(20 / 1.0 / 50)
   assert ours['compile'] == 4.0 and ours['idle'] == 1.0
 
 
 def test_without_pytorch_there_is_no_ratio():
-  alone = MEASURED | {'variants': {'jax': MEASURED['variants']['jax']}}
+  alone = MEASURED | {
+      'flops': None, 'variants': {'jax': MEASURED['variants']['jax']}
+  }
   figures = module('benchmarking.figures')
   summary = figures.summarize(alone, batch=4)
   assert summary['best'] == '' and summary['variants']['jax']['ratio'] is None
@@ -199,4 +202,4 @@ def test_disagreement_stops_the_measurement(monkeypatch):
   found = {'difference': 1e-3, 'where': 'segmentor/score/bias'}
   monkeypatch.setattr(processes.Worker, 'ask', lambda *_, **__: found)
   with pytest.raises(UserError, match=r'by 1\.0e-03 in segmentor/score'):
-    processes.agree('toy', {}, sys.executable, 'cpu')
+    processes.agree('toy', {'experiment': {}}, sys.executable, 'cpu')

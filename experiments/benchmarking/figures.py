@@ -51,13 +51,18 @@ def summarize(measured: dict, batch: int) -> dict:
     batch: images a step.
 
   Returns:
-    'limit', 'best' (of PyTorch's variants) and 'variants': name -> 'pace'
-    (images per second) and 'ratio' (to the best, round by round) as spreads,
-    'share' of the limit, 'compile' and 'start' in seconds, bytes of 'memory'.
+    'limit', 'best' (of PyTorch's variants), 'flops' and 'variants': name ->
+    'pace' (images per second) and 'ratio' (to the best, round by round) as
+    spreads, 'share' of the limit, 'compile' and 'start' in seconds, bytes of
+    'memory'. The FLOPs are those of the step as it is written, PyTorch's
+    count, for all variants alike: a program that finds a way to fewer, such
+    as Winograd's, is not held to be worse for it. Without PyTorch they are
+    those of XLA's program.
   """
   variants = measured['variants']
   best, most = best_torch(variants), limit(variants)
   rivals = paces(variants[best], batch) if best else None
+  flops = measured['flops'] or measured['xla']['flops']
   result = {}
   for name, variant in variants.items():
     pace = paces(variant, batch)
@@ -65,14 +70,14 @@ def summarize(measured: dict, batch: int) -> dict:
     result[name] = {
         'pace': spread(pace),
         'ratio': rivals and spread(np.divide(pace, rivals)),
-        'share': measured['xla']['flops'] / seconds / most['flops_per_second'],
+        'share': flops / seconds / most['flops_per_second'],
         # The first step traces and compiles, too.
         'compile': max(0.0, variant['start']['first_step'] - seconds),
         'start': variant['start']['since_process_start'],
         'memory': variant['memory'],
         'idle': sum(turn['idle'] for turn in variant['turns'][1:]),
     }
-  return {'limit': most, 'best': best, 'variants': result}
+  return {'limit': most, 'best': best, 'flops': flops, 'variants': result}
 
 
 _HEAD = (
@@ -120,8 +125,9 @@ def words(case: str, found: dict, xla: dict) -> str:
   most = found['limit']
   kind = {'matrix': 'matrix product'}.get(most['kind'], most['kind'])
   return (
-      f'{case}: {xla["flops"] / 1e9:.1f} GFLOP a step as XLA counts its own, '
-      f'taken for all; limit {most["flops_per_second"] / 1e9:.0f} GFLOP/s '
+      f'{case}: {found["flops"] / 1e9:.1f} GFLOP a step, '
+      f'{xla["flops"] / 1e9:.1f} in XLA\'s program; limit '
+      f'{most["flops_per_second"] / 1e9:.0f} GFLOP/s '
       f'({kind}, {most["variant"]}; best convolution '
       f'{most["convolution"] / 1e9:.0f}, best matrix product '
       f'{most["matrix"] / 1e9:.0f}); XLA plans '

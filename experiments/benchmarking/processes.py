@@ -115,9 +115,13 @@ def device() -> dict:
 def agree(name: str, case: dict, torch_python: str, platform: str) -> dict:
   """Largest relative difference of losses and gradients, and where it is.
 
+  In float32, whatever the case's precision.
+
   Raises:
     UserError: it is above the tolerance: there is nothing to compare.
   """
+  exact = case['experiment'] | {'precision': 'float32'}
+  case = case | {'experiment': exact}
   with tempfile.TemporaryDirectory() as folder:
     files = {
         'inputs': f'{folder}/inputs.npz', 'outputs': f'{folder}/outputs.npz'
@@ -149,8 +153,9 @@ def measure(
     variants: of PyTorch.
 
   Returns:
-    'xla', what it says of the step; 'left_out', variant -> why; 'variants',
-    name -> its 'start', 'memory', 'turns' and 'limits'.
+    'xla', what it says of the step; 'flops' of the step as PyTorch counts
+    them, None without it; 'left_out', variant -> why; 'variants', name -> its
+    'start', 'memory', 'turns' and 'limits'.
   """
   with contextlib.ExitStack() as stack:
     workers, found, left_out = {}, {}, {}
@@ -172,7 +177,11 @@ def measure(
         worker.close()
     _rounds(workers, found, rounds, steps)
     xla = workers['jax'].ask('analyze')
-  return {'xla': xla, 'left_out': left_out, 'variants': found}
+    eager = workers.get('eager')
+    flops = eager.ask('count')['flops'] if eager else None
+  return {
+      'xla': xla, 'flops': flops, 'left_out': left_out, 'variants': found
+  }
 
 
 def _started(worker, case, steps, options) -> dict:

@@ -118,7 +118,7 @@ class Step:
     return networks.standardize(images)
 
   def fool(self, images, labels):
-    """(segmentation loss, adversarial loss, fake map)."""
+    """(segmentation loss, adversarial loss, fake map, images as seen)."""
     valid = labels != VOID
     with self.autocast():
       logits = self.segmentor(images)
@@ -127,14 +127,13 @@ class Step:
       encoding = self.adversary['encoding']
       belief = self.discriminator(seen(fake, colours, encoding), colours)
       segmentation = F.cross_entropy(logits, labels, ignore_index=VOID)
-      return segmentation, judged(belief, 1.0, valid), fake
+      return segmentation, judged(belief, 1.0, valid), fake, colours
 
-  def judge(self, images, labels, fake):
+  def judge(self, colours, labels, fake):
     """The discriminator's loss."""
     valid = labels != VOID
     with self.autocast():
       real = true_map(labels, fake, self.adversary)
-      colours = self.colours(images)
       encoding = self.adversary['encoding']
       on_fake = self.discriminator(seen(fake, colours, encoding), colours)
       on_real = self.discriminator(seen(real, colours, encoding), colours)
@@ -158,10 +157,10 @@ class Step:
     for optimizer in self.optimizers:
       optimizer.zero_grad(set_to_none=True)
     self.discriminator.requires_grad_(False)
-    segmentation, adversarial, fake = self.fool(images, labels)
+    segmentation, adversarial, fake, colours = self.fool(images, labels)
     (segmentation + self.adversary['weight'] * adversarial).backward()
     self.discriminator.requires_grad_(True)
-    loss = self.judge(images, labels, fake.detach())
+    loss = self.judge(colours, labels, fake.detach())
     loss.backward()
     for optimizer in self.optimizers:
       optimizer.step()

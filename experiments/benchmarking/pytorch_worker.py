@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarking import worker
 from benchmarking.pytorch_step import Step
@@ -57,6 +58,12 @@ class Runner:
         'resident': worker.peak_memory(),
         'device': torch.cuda.max_memory_allocated() if on_gpu else None,
     }
+
+  def count(self) -> dict:
+    """FLOPs of a step: each convolution as it is written, tap by tap."""
+    with FlopCounterMode(display=False) as counter:
+      self.step()
+    return {'flops': counter.get_total_flops()}
 
   def limits(self) -> dict:
     """FLOP/s of a large convolution and of a large matrix product."""
@@ -206,5 +213,5 @@ if __name__ == '__main__':
   runner = Runner()
   worker.serve({
       'check': check, 'start': runner.start, 'steps': runner.steps,
-      'memory': runner.memory, 'limits': runner.limits,
+      'memory': runner.memory, 'limits': runner.limits, 'count': runner.count,
   })
