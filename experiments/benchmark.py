@@ -177,15 +177,16 @@ def report(found: dict, device: dict, torch_version: str, arguments: Arguments):
 
 def processor() -> str:
   """Name and count of the cores that this process may use."""
-  import os
   import platform
   from pathlib import Path
+
+  from benchmarking.worker import cores
 
   information = Path('/proc/cpuinfo')
   lines = information.read_text().splitlines() if information.exists() else []
   names = [line.split(': ')[1] for line in lines if 'model name' in line]
   name = names[0] if names else platform.processor()
-  return f'{len(os.sched_getaffinity(0))} x {name}'
+  return f'{cores()} x {name}'
 
 
 def main():

@@ -1,6 +1,5 @@
 """PyTorch's side of the benchmark; needs torch and NumPy only."""
 
-import os
 import time
 
 import numpy as np
@@ -19,7 +18,7 @@ class Runner:
 
   def start(self, case: dict, variant: str, platform: str) -> dict:
     """Builds and makes the first step, as the JAX side does."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(worker.cores())
     torch.backends.cudnn.benchmark = True
     # JAX's default on such GPUs, too: TF32.
     torch.set_float32_matmul_precision('high')

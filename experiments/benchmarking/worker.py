@@ -63,6 +63,12 @@ def _rate(flops: int, run) -> float:
   return flops / min(seconds[1:])
 
 
+def cores() -> int:
+  """How many this process may use."""
+  allowed = getattr(os, 'sched_getaffinity', None)  # not on every system
+  return len(allowed(0)) if allowed else os.cpu_count()
+
+
 def peak_memory() -> int:
   """Largest resident set of this process until now, in bytes."""
   unit = 1 if sys.platform == 'darwin' else 1024
