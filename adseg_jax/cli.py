@@ -6,16 +6,21 @@ import errno
 import importlib
 import io
 import itertools
-import os
 import re
+import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Annotated
 
 import tyro
 
+from adseg_jax import environment
 from adseg_jax.config import Experiment
 from adseg_jax.errors import Stopped, UserError
+
+# Seconds for all hosts to start, as long as JAX itself waits.
+PATIENCE = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +116,7 @@ def main():
 
 
 def _main(argv: list[str]):
-  # TensorFlow logs to stderr from C++ unless told before it is imported.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  environment.prepare()
   from adseg_jax.commands import COMMANDS
 
   for name, module in COMMANDS.items():
@@ -145,11 +148,9 @@ def run(experiment: Experiment, description: str):
 def _run(experiment: Experiment, description: str):
   default = Arguments(experiment, f'runs/{experiment.name}')
   arguments = parse(Arguments, default, description)
+  environment.prepare()
   if arguments.distributed is not None:
     join(arguments.distributed)
-  # TensorFlow logs to stderr from C++ unless told before it is imported.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   from etils import epath
   from rich.console import Console
 
@@ -194,14 +195,34 @@ def join(place: tuple[str, ...]):
     )
 
   numbers = [int(word) for word in place[1:] if word.isdigit()]
-  if place and (len(place) != 3 or len(numbers) != 2 or ':' not in place[0]):
+  if place and not (
+      len(place) == 3 and len(numbers) == 2
+      and re.fullmatch(r'.+:\d{1,5}', place[0])
+  ):
     raise wrong('not understood')
   if place and not numbers[1] < numbers[0]:
     raise wrong(f'process {numbers[1]} of {numbers[0]}')
   try:
+    if place and numbers[1]:
+      _wait_for(place[0])
     jax.distributed.initialize(*place[:1], *numbers)
-  except (RuntimeError, ValueError) as error:
+  except (RuntimeError, ValueError, OSError) as error:
     raise wrong(f'no connection ({error})') from error
+
+
+def _wait_for(address: str):
+  """Until somebody listens there: JAX would abort the process, not raise."""
+  host, _, port = address.rpartition(':')
+  end = time.monotonic() + PATIENCE
+  while True:
+    try:
+      return socket.create_connection((host.strip('[]'), port), 10).close()
+    except socket.gaierror:
+      raise
+    except OSError:
+      if time.monotonic() > end:
+        raise
+    time.sleep(0.5)
 
 
 def control_of(experiment: Experiment) -> Experiment:

@@ -62,9 +62,9 @@ class Data:
   """Photometric jitter: brightness is shifted by up to this much of full
   range, contrast and saturation are scaled by 1 - jitter to 1 + jitter."""
   balance: float = 0.0
-  """Weight of rare classes in the cross-entropy: exponent of (median class
-  frequency / class frequency). 0 weighs every pixel alike, 1 is median
-  frequency balancing."""
+  """Weight of rare classes in the cross-entropy: exponent of (1 / class
+  frequency), scaled to a mean of 1 over pixels. 0 weighs every pixel alike, 1
+  is median frequency balancing."""
 
 
 @dataclasses.dataclass(frozen=True)

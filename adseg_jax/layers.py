@@ -57,8 +57,8 @@ def _tiles_pay(x, kernel) -> bool:
   h, w = x.shape[1:3]
   return (
       jax.default_backend() == 'cpu' and x.dtype == jnp.float32
-      and isinstance(h * w, int) and min(i, o) >= 32
-      and ((size == 3 and h * w >= 100) or (size >= 7 and h * w >= 400))
+      and isinstance(h * w, int) and h * w >= 100 and min(i, o) >= 32
+      and (size == 3 or size >= 7)
   )
 
 
@@ -105,6 +105,7 @@ def _phase_kernel(kernel):
   for p in range(2):
     for t, (block, q) in enumerate(rows[p]):
       place[block + reach, q, p, t] = 1
+  place = jnp.asarray(place, kernel.dtype)
   out = jnp.einsum('aqpt,bruv,tvio->abqripuo', place, place, kernel)
   return out.reshape(m, m, 4 * i, 4 * o)
 

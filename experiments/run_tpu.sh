@@ -37,10 +37,15 @@ on_workers all '
   mkdir -p adseg_jax && tar -xzf adseg_jax.tar.gz -C adseg_jax
   cd adseg_jax
   if ! cmp -s constraints.txt .venv/installed; then
-    for python in python3.12 python3.11 python3; do
-      $python -c "import sys; sys.exit(sys.version_info < (3, 11))" \
-        2>/dev/null && break
+    for python in python3.12 python3.11 python3 none; do
+      $python -c "import venv, ensurepip, sys
+sys.exit(sys.version_info < (3, 11))" 2>/dev/null && break
     done
+    if [ $python = none ]; then
+      echo "error: $(hostname) has no Python 3.11 or newer with venv:" \
+        "install one on every worker: sudo apt-get install python3.11-venv" >&2
+      exit 1
+    fi
     $python -m venv .venv
     .venv/bin/pip install --quiet --constraint constraints.txt \
       --editable ".[tpu,earth]"

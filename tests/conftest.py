@@ -11,6 +11,8 @@ os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
 os.environ['XLA_FLAGS'] = ' '.join([
     os.environ.get('XLA_FLAGS', ''), '--xla_backend_optimization_level=0',
 ])
+# Processes that are killed while they write share no programs with others.
+os.environ['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
 
 import jax
 import numpy as np

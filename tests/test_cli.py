@@ -7,10 +7,13 @@ import itertools
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import jax
 import pytest
 import toy
 from toy import on_toy
@@ -323,3 +326,82 @@ def test_unknown_data_set_lists_the_known_ones():
     train(dataclasses.replace(
         Experiment(), data=config.Data(name='venus')
     ), Path('nowhere'))
+
+
+@pytest.mark.parametrize('place,words', [
+    (['10.0.0.2:1234'], 'not understood'),
+    (['10.0.0.2:1234', '2'], 'not understood'),
+    (['10.0.0.2', '2', '0'], 'not understood'),
+    (['10.0.0.2:port', '2', '0'], 'not understood'),
+    (['10.0.0.2:1234', 'two', '0'], 'not understood'),
+    (['10.0.0.2:1234', '2', '-1'], 'not understood'),
+    (['10.0.0.2:1234', '2', '0', '1'], 'not understood'),
+    (['10.0.0.2:1234', '2', '2'], 'process 2 of 2'),
+])
+def test_a_place_among_hosts_that_cannot_be_is_one_line(
+    capsys, monkeypatch, place, words
+):
+  monkeypatch.setattr(sys, 'argv', ['x.py', '--distributed', *place])
+  monkeypatch.setattr(
+      jax.distributed, 'initialize', lambda *_: pytest.fail('joined')
+  )
+  message = failure(capsys, lambda: cli._run(Experiment(name='x'), ''))
+  assert f'--distributed {" ".join(place)}: {words}: give nothing' in message
+
+
+@pytest.mark.parametrize('place', [[], ['10.0.0.2:1234', '4', '0']])
+def test_hosts_that_cannot_be_joined_are_one_line(capsys, monkeypatch, place):
+  """`place` reaches JAX as it wants it, and what JAX says reaches people."""
+  asked = []
+
+  def refuse(*arguments):
+    asked.append(arguments)
+    raise ValueError('nobody\nanswers')
+
+  monkeypatch.setattr(jax.distributed, 'initialize', refuse)
+  message = failure(capsys, lambda: cli.join(tuple(place)))
+  assert 'no connection (nobody answers): give nothing behind it' in message
+  assert asked == [('10.0.0.2:1234', 4, 0) if place else ()]
+
+
+def test_a_first_host_that_is_not_there_is_one_line(capsys, monkeypatch):
+  """JAX itself would end the process with a stack trace."""
+  monkeypatch.setattr(cli, 'PATIENCE', 0.1)
+  monkeypatch.setattr(
+      jax.distributed, 'initialize', lambda *_: pytest.fail('joined')
+  )
+  with socket.socket() as nobody:  # bound, and not listening
+    nobody.bind(('127.0.0.1', 0))
+    port = nobody.getsockname()[1]
+    message = failure(
+        capsys, lambda: cli.join((f'127.0.0.1:{port}', '2', '1'))
+    )
+  assert 'no connection (' in message and 'refused' in message
+
+
+def test_a_first_host_that_starts_later_is_waited_for(monkeypatch):
+  joined = []
+  monkeypatch.setattr(
+      jax.distributed, 'initialize', lambda *place: joined.append(place)
+  )
+  with socket.socket() as first:
+    first.bind(('127.0.0.1', 0))
+    address = f'127.0.0.1:{first.getsockname()[1]}'
+    later = threading.Timer(0.2, first.listen)
+    later.start()
+    cli.join((address, '2', '1'))
+    later.join()
+  assert joined == [(address, 2, 1)]
+
+
+def test_the_script_refuses_a_wrong_place_in_one_line(tmp_path):
+  """The real process; nothing is trained alone by a mistake."""
+  done = subprocess.run(
+      [sys.executable, ROOT / 'experiments' / 'earth.py', '--workdir',
+       tmp_path / 'run', '--distributed', '127.0.0.1:1', '2', '2'],
+      capture_output=True, text=True, cwd=tmp_path,
+  )
+  assert (done.returncode, done.stdout) == (1, '')
+  assert done.stderr.startswith('error: --distributed 127.0.0.1:1 2 2: ')
+  assert done.stderr.count('\n') == 1
+  assert not list(tmp_path.iterdir())

@@ -13,15 +13,18 @@ from adseg_jax.errors import UserError
 class Arguments:
   """Hashes of a run, for two people to compare.
 
-  The parameters of the newest checkpoint, the first 1000 examples of the data
+  The parameters of a checkpoint, the first 1000 examples of the data
   stream, every setting of the experiment; and the versions. What differs
   first tells where two runs part: settings, then data, then parameters.
 
     adseg fingerprint runs/earth
+    adseg fingerprint runs/earth --checkpoint best
   """
 
   workdir: tyro.conf.Positional[str] = ''
   """Folder of a run."""
+  checkpoint: str = 'last'
+  """last, best (by validation mean IoU) or a step."""
   root: Annotated[str, tyro.conf.arg(name='data.root')] = ''
   """Folder of the original files, where they lie elsewhere now."""
   prepared: Annotated[str, tyro.conf.arg(name='data.prepared')] = ''
@@ -36,14 +39,12 @@ def run(arguments: Arguments):
   """
   if not arguments.workdir:
     raise UserError('name the workdir of a run: adseg fingerprint runs/earth')
-  from etils import epath
-
   from adseg_jax.config import to_json
   from adseg_jax.training import fingerprint
   from adseg_jax.training.restore import describe
   from adseg_jax.training.run import devices, versions
 
-  workdir = epath.Path(arguments.workdir)
+  workdir = arguments.workdir
   experiment, *_ = describe(workdir)
   places = {
       name: value for name in ('root', 'prepared')
@@ -55,9 +56,10 @@ def run(arguments: Arguments):
   experiment = dataclasses.replace(experiment, data=dataclasses.replace(
       experiment.data, **places
   ))
+  # First: what has no checkpoint is refused before a thousand examples.
+  step, digest = fingerprint.of_parameters(workdir, arguments.checkpoint)
   print('settings  ', hashlib.sha256(to_json(settings).encode()).hexdigest())
   print('examples  ', fingerprint.of_stream(experiment))
-  step, digest = fingerprint.of_parameters(workdir, experiment)
   print('parameters', digest, f'(step {step})')
   found = ' '.join(f'{name} {what}' for name, what in versions().items())
   print(f'versions   {found}; {devices()}')

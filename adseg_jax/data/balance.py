@@ -10,12 +10,13 @@ from PIL import Image
 def class_weights(
     labels, num_classes: int, exponent: float
 ) -> tuple[float, ...]:
-  """(median frequency / frequency) ** exponent, with a mean of 1 over pixels.
+  """(1 / frequency) ** exponent, scaled to a mean of 1 over pixels.
 
   The frequency of a class is its share of the pixels that have a class, in
   the images where it is present (Eigen and Fergus 2015, arXiv:1411.4734; as
-  quoted by later papers). A mean of 1 keeps the loss, and with it lambda, on
-  the scale that it has without weights.
+  quoted by later papers). Their median frequency is a factor of all weights,
+  so that the scaling takes it out. A mean of 1 keeps the loss, and with it
+  lambda, on the scale that it has without weights.
 
   Args:
     labels: encoded 8-bit grey PNG files of class ids, 255 void.
@@ -35,6 +36,7 @@ def class_weights(
   here = (counts > 0) * counts.sum(1, keepdims=True)
   seen = pixels > 0
   frequency = pixels[seen] / here.sum(0)[seen]
+  balanced = frequency**-exponent
   weights = np.ones(num_classes)
-  weights[seen] = (np.median(frequency) / frequency) ** exponent
-  return tuple((weights * pixels.sum() / (weights * pixels).sum()).tolist())
+  weights[seen] = balanced / np.average(balanced, weights=pixels[seen])
+  return tuple(weights.tolist())

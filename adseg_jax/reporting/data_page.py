@@ -3,7 +3,6 @@
 import base64
 import io
 import itertools
-import os
 from collections import Counter
 from html import escape
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from adseg_jax import files
 from adseg_jax.data.check import Findings, Sample
 from adseg_jax.data.dataset import shorten
 from adseg_jax.errors import UserError
@@ -125,11 +125,9 @@ def write_page(found: Findings, folder: Path) -> Path:
     UserError: the folder can't be written.
   """
   path = Path(folder) / PAGE
-  beside = path.with_name(PAGE + '.partial')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_text(_page(found), 'utf-8')
-    os.replace(beside, path)
+    files.write(path, _page(found).encode())
   except OSError as error:
     raise UserError(
         f'--output {folder}: cannot be written ({error.strerror}): give '

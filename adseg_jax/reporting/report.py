@@ -5,6 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from adseg_jax import files
 from adseg_jax.errors import UserError
 from adseg_jax.reporting.arms import Study, score, study
 from adseg_jax.reporting.numbers import duration, spread
@@ -48,9 +49,7 @@ def write_report(
   try:
     output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
-      beside = output.with_name(output.stem + suffix + '.partial')
-      beside.write_text(text, encoding='utf-8')
-      beside.replace(output.with_suffix(suffix))
+      files.write(output.with_suffix(suffix), text.encode())
   except OSError as error:
     raise UserError(
         f'--output {output}: cannot be written ({error.strerror}): give '

@@ -12,6 +12,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from adseg_jax import files
 from adseg_jax.errors import UserError
 
 METRICS = 'metrics.jsonl'
@@ -185,7 +186,7 @@ class Mute:
     return self
 
   def __exit__(self, *_):
-    pass
+    """Nothing was opened."""
 
   def write(self, *_):
     """Nothing."""
@@ -208,9 +209,7 @@ def _keep_until(path, step):
   if not path.exists():
     return
   kept = [line for line in read_metrics(path) if line['step'] <= step]
-  beside = path.with_name(path.name + '.partial')
-  beside.write_text(''.join(json.dumps(line) + '\n' for line in kept))
-  beside.replace(path)
+  files.write(path, ''.join(json.dumps(line) + '\n' for line in kept).encode())
 
 
 class _Events:

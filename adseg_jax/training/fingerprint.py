@@ -10,10 +10,7 @@ from etils import epath
 
 from adseg_jax import config
 from adseg_jax.data import dataset as datasets
-from adseg_jax.errors import UserError
-from adseg_jax.training.checkpoint import Checkpoints, has_begun
-from adseg_jax.training.method import make_method
-from adseg_jax.training.state import initialize
+from adseg_jax.training.restore import restore_parameters
 
 # Of the data stream; every one is read and augmented again.
 EXAMPLES = 1000
@@ -30,26 +27,13 @@ def of_tree(tree) -> str:
   return digest.hexdigest()
 
 
-def of_parameters(workdir: epath.Path, experiment: config.Experiment):
-  """(step, hash of both networks' parameters) of the newest checkpoint.
+def of_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
+  """(step, hash of both networks' parameters) of a checkpoint.
 
-  Raises:
-    UserError: there is none, or it can't be read.
+  Arguments and errors are those of `restore`; nothing is written.
   """
-  if not has_begun(workdir):
-    raise UserError(f'{workdir}: holds no checkpoint yet: train the run first')
-  classes = datasets.find(experiment.data).classes
-  state = initialize(
-      jax.random.key(0), make_method(experiment, len(classes)),
-      experiment.data.crop,
-  )
-  with Checkpoints(workdir, experiment) as checkpoints:
-    state, *_ = checkpoints.restore(state)
-  networks = {
-      name: getattr(state, name).params
-      for name in ('segmentor', 'discriminator')
-  }
-  return int(state.step), of_tree(jax.device_get(networks))
+  step, networks = restore_parameters(workdir, checkpoint)
+  return step, of_tree(networks)
 
 
 def of_stream(experiment: config.Experiment, count: int = EXAMPLES) -> str:

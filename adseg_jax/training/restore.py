@@ -1,4 +1,4 @@
-"""A trained segmentor, read from its workdir without what only training needs.
+"""Trained networks, read from their workdir without what only training needs.
 
 Nothing is written, so a run that still trains can be read.
 """
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
@@ -20,6 +19,7 @@ from adseg_jax.errors import UserError
 from adseg_jax.training.checkpoint import FOLDER, MEASURE, directory_of
 from adseg_jax.training.method import make_method
 from adseg_jax.training.run import NAME
+from adseg_jax.training.state import initialize
 
 
 class Trained(NamedTuple):
@@ -77,7 +77,42 @@ def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
     UserError: there is no such checkpoint, or it can't be read.
   """
   experiment, classes, palette = describe(workdir)
-  segmentor = make_method(experiment, len(classes)).segmentor
+  method = make_method(experiment, len(classes))
+  network = _shapes(method, experiment).segmentor
+  wanted = {'params': network.params}
+  if network.model_state:
+    wanted['model_state'] = network.model_state
+  step, found = _restore(workdir, checkpoint, {'segmentor': wanted})
+  found = found['segmentor']
+  variables = {'params': found['params'], **found.get('model_state', {})}
+  return Trained(
+      experiment, classes, palette, method.segmentor, variables, step
+  )
+
+
+def restore_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
+  """(step, {'segmentor': its parameters, 'discriminator': its parameters}).
+
+  Arguments and errors are those of `restore`; leaves are NumPy arrays.
+  """
+  experiment, classes, _ = describe(workdir)
+  shapes = _shapes(make_method(experiment, len(classes)), experiment)
+  step, found = _restore(workdir, checkpoint, {
+      name: {'params': getattr(shapes, name).params}
+      for name in ('segmentor', 'discriminator')
+  })
+  return step, {name: network['params'] for name, network in found.items()}
+
+
+def _shapes(method, experiment: config.Experiment):
+  """TrainState of shapes; nothing is computed."""
+  return initialize.eval_shape(
+      jax.random.key(0), method, experiment.data.crop
+  )
+
+
+def _restore(workdir, checkpoint: str, wanted: dict):
+  """(step, NumPy arrays for the shapes that are wanted of its state)."""
   directory = directory_of(workdir)
   if not directory.exists():
     raise UserError(f'{workdir}: no {FOLDER}/ here: train the run first')
@@ -88,7 +123,7 @@ def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
   try:
     with ocp.CheckpointManager(directory, options=options) as manager:
       step = _step(manager, checkpoint, workdir)
-      variables = _variables(manager, step, segmentor)
+      return step, _read(manager, step, wanted)
   except UserError:
     raise
   except Exception as error:  # Orbax raises many kinds for a broken file.
@@ -96,7 +131,6 @@ def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
         f'{directory}: checkpoint {checkpoint} cannot be read '
         f'({type(error).__name__}): give another as --checkpoint'
     ) from error
-  return Trained(experiment, classes, palette, segmentor, variables, step)
 
 
 def _step(manager, checkpoint: str, workdir) -> int:
@@ -120,17 +154,8 @@ def _step(manager, checkpoint: str, workdir) -> int:
   )
 
 
-def _variables(manager, step: int, segmentor) -> dict:
-  """The segmentor's parameters and other variables, as NumPy arrays."""
-  side = 4 * segmentor.stride
-  shapes = dict(jax.eval_shape(
-      lambda: segmentor.init(
-          jax.random.key(0), jnp.zeros((1, side, side, 3)), train=False
-      )
-  ))
-  wanted = {'segmentor': {'params': shapes.pop('params')}}
-  if shapes:
-    wanted['segmentor']['model_state'] = shapes
+def _read(manager, step: int, wanted: dict) -> dict:
+  """The part of a step's state that is wanted, as NumPy arrays."""
   # NumPy arrays restore on any machine, whatever devices it was trained on.
   how = jax.tree.map(
       lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype),
@@ -142,9 +167,7 @@ def _variables(manager, step: int, segmentor) -> dict:
         state=ocp.args.PyTreeRestore(
             item=wanted, restore_args=how, partial_restore=True
         )
-    )).state['segmentor']
-  if jax.tree.map(np.shape, found) != jax.tree.map(
-      np.shape, wanted['segmentor']
-  ):
+    )).state
+  if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, wanted):
     raise ValueError('shapes differ')
-  return {'params': found['params'], **found.get('model_state', {})}
+  return found

@@ -10,6 +10,7 @@ import urllib.request
 
 import blocks
 import chromium
+import dropping
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,10 +22,11 @@ from adseg_jax.demo.words import percent
 from adseg_jax.errors import UserError
 
 PATIENCE = 180  # seconds; a start takes ten on an idle machine
+NO_GRADIO = importlib.util.find_spec('gradio') is None
 MISSING = [
     name for name, there in {
         'Chromium': chromium.PROGRAM,
-        'gradio': importlib.util.find_spec('gradio'),
+        'gradio': not NO_GRADIO,
         'websocket-client': importlib.util.find_spec('websocket'),
     }.items() if not there
 ]
@@ -74,29 +76,52 @@ def demo(trained_run, tmp_path):
     process.communicate()
 
 
+@pytest.fixture
+def dropped(trained_run, tmp_path):
+  """(a picture's file, which EXIF turns, and what the page says of it)."""
+  image = blocks.example(np.random.default_rng(1))['image']
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  path = tmp_path / 'turned.png'
+  Image.fromarray(image).rotate(90, expand=True).save(path, exif=exif)
+  segment = adseg_jax.load(trained_run, 'best')
+  return path, answer(image, np.asarray(segment(image)[1]), blocks.PALETTE)
+
+
+def headline(expected):
+  width, height = expected.picture.size
+  return f'turned.png, {width} x {height} pixels'
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NO_GRADIO, reason='not installed: gradio')
+def test_the_server_answers_as_a_browser_asks(demo, dropped, tmp_path):
+  (_, address, _), (path, expected) = demo, dropped
+  _, line, results, slider, legend, sure, key = dropping.drop(address, path)
+  assert headline(expected) in line and results['visible']
+  for file, right in zip([*slider, sure], expected[:3], strict=True):
+    np.testing.assert_array_equal(dropping.picture(file), right)
+  for name, share in zip(blocks.CLASSES, expected.shares, strict=True):
+    assert name in legend and percent(share) in legend
+  assert f'{expected.confidence:.3f}' in key
+  (tmp_path / 'notes.txt').write_text('text')
+  _, line, results, *_ = dropping.drop(address, tmp_path / 'notes.txt')
+  assert 'notes.txt is no picture that can be read' in line
+  assert not results['visible']
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     bool(MISSING), reason=f'not installed: {", ".join(MISSING)}'
 )
-def test_a_picture_goes_in_and_its_classes_come_out(
-    trained_run, demo, tmp_path
-):
-  process, address, temporary = demo
-  image = blocks.example(np.random.default_rng(1))['image']
-  exif = Image.Exif()
-  exif[0x0112] = 6
-  Image.fromarray(image).rotate(90, expand=True).save(
-      tmp_path / 'turned.png', exif=exif
-  )
+def test_a_picture_goes_in_and_its_classes_come_out(demo, dropped, tmp_path):
+  (process, address, temporary), (path, expected) = demo, dropped
   (tmp_path / 'notes.txt').write_text('text')
-  segment = adseg_jax.load(trained_run, 'best')
-  expected = answer(image, np.asarray(segment(image)[1]), blocks.PALETTE)
   profile = tmp_path / 'profile'
   profile.mkdir()
   with chromium.tab(address, profile) as tab:
-    tab.upload(tmp_path / 'turned.png')
-    height, width = image.shape[:2]
-    line = f'turned.png, {width} x {height} pixels'
+    tab.upload(path)
+    line = headline(expected)
     text = tab.until(
         f'document.body.innerText.includes({json.dumps(line)}) && '
         'document.querySelectorAll("#classes img").length > 1 && '

@@ -61,11 +61,13 @@ def test_a_run_writes_there(bucket, monkeypatch):
     def __init__(self, folder, start):
       assert str(folder) == 'gs://bucket/run/tensorboard'
 
-    def scalars(self, *_):
-      pass
+    def scalars(self, step, values):
+      assert 'train/a' in values
 
-    close = scalars
+    def close(self):
+      closed.append(1)
 
+  closed = []
   monkeypatch.setattr(writer, '_Events', NoEvents)
   workdir, experiment = epath.Path('gs://bucket/run'), Experiment()
   with run.alone(workdir):
@@ -76,6 +78,7 @@ def test_a_run_writes_there(bucket, monkeypatch):
       lines.write(start + 1, 'train', {'a': 0.5})
       lines.write(start + 2, 'train', {'a': 0.25})
   write_label(workdir / 'label.png', np.zeros((2, 3), int), [(1, 2, 3)])
+  assert closed == [1, 1]
   content = (bucket / 'run' / 'metrics.jsonl').read_text().splitlines()
   assert [json.loads(line)['step'] for line in content] == [1, 2, 3]
   saved = json.loads((bucket / 'run' / 'experiment.json').read_text())

@@ -12,7 +12,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from comparison import assert_equal_runs, final_state, lines, start
+from comparison import SLOWER, assert_equal_runs, final_state, lines, start
 from miniature import same
 from toy import on_toy
 
@@ -39,13 +39,7 @@ def wait_for_lines(process, workdir, count):
 def test_killed_at_any_step(tiny, whole, tmp_path):
   """By SIGKILL, between the first line and the last steps."""
   killed = tmp_path / 'killed'
-  # Slower steps: the kill must come before the end.
-  process = start(on_toy(tiny), killed, """
-import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.1), shard(*args))[1]
-""")
+  process = start(on_toy(tiny), killed, SLOWER.format(0.1))
   wait_for_lines(process, killed, random.randint(1, 4))
   time.sleep(0.2 * random.random())
   process.send_signal(signal.SIGKILL)
@@ -83,12 +77,7 @@ ocp.CheckpointManager.save = kill_soon
 @pytest.mark.slow
 def test_sigterm_while_training_saves_and_exits_at_once(tiny, whole, tmp_path):
   told = tmp_path / 'told'
-  process = start(on_toy(tiny), told, """
-import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.2), shard(*args))[1]
-""")
+  process = start(on_toy(tiny), told, SLOWER.format(0.2))
   wait_for_lines(process, told, random.randint(1, 3))
   time.sleep(0.3 * random.random())
   begun = time.monotonic()

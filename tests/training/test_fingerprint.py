@@ -1,11 +1,11 @@
 import dataclasses
+import shutil
 import subprocess
 import sys
 
 import jax.numpy as jnp
 import pytest
 from comparison import final_state, start
-from etils import epath
 from toy import on_toy
 
 from adseg_jax.commands import fingerprint as command
@@ -68,8 +68,39 @@ def test_workdirs_may_be_relative(tiny, whole, monkeypatch):
   monkeypatch.chdir(whole.parent)
   assert restore(whole.name).step == 6
   assert fingerprint.of_parameters(
-      epath.Path(whole.name), on_toy(tiny)
-  ) == fingerprint.of_parameters(whole, on_toy(tiny))
+      whole.name
+  ) == fingerprint.of_parameters(whole)
+
+
+def contents(folder):
+  return {
+      path: path.read_bytes() if path.is_file() else None
+      for path in folder.rglob('*')
+  }
+
+
+def test_a_run_that_is_being_saved_is_left_as_it_is(tiny, whole, tmp_path):
+  workdir = tmp_path / 'run'
+  shutil.copytree(whole, workdir)
+  saving = workdir / 'checkpoints' / '7.orbax-checkpoint-tmp'
+  (saving / 'state').mkdir(parents=True)
+  (saving / 'state' / 'manifest.ocdbt').write_bytes(b'half')
+  before = contents(workdir)
+  command.run(command.Arguments(str(workdir), prepared=tiny.data.prepared))
+  assert contents(workdir) == before
+
+
+@pytest.mark.parametrize('part', ['state', 'metrics'])
+def test_a_damaged_checkpoint_is_left_where_it_is(whole, tmp_path, part):
+  workdir = tmp_path / 'run'
+  shutil.copytree(whole, workdir)
+  for path in (workdir / 'checkpoints' / '6' / part).rglob('*'):
+    if path.is_file():
+      path.write_bytes(b'x')
+  before = contents(workdir)
+  with pytest.raises(UserError, match=r'checkpoint last cannot be read'):
+    command.run(command.Arguments(str(workdir)))
+  assert contents(workdir) == before
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
@@ -95,7 +126,7 @@ def test_fresh_processes_end_in_the_same_bits(tiny, tmp_path):
     )
     said = process.communicate()
     assert process.returncode == 0, said
-    found.append(fingerprint.of_parameters(tmp_path / name, experiment))
+    found.append(fingerprint.of_parameters(tmp_path / name))
   assert found[0] == found[1]
   assert found[0][0] == LONG
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from comparison import final_state, lines, scores, start
+from comparison import SLOWER, final_state, lines, scores, start
 from miniature import (
     HEAVY,
     Mini,
@@ -179,12 +179,7 @@ def test_sigterm_to_one_host_stops_all_at_the_same_step(
     tiny, tmp_path
 ):
   experiment, workdir = on_toy(tiny, steps=200), tmp_path / 'run'
-  processes = hosts(experiment, workdir, """
-import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep(0.05), shard(*args))[1]
-""")
+  processes = hosts(experiment, workdir, SLOWER.format(0.05))
   metrics = workdir / 'metrics.jsonl'
   while not (metrics.exists() and metrics.read_text().count('\n') > 2) and all(
       process.poll() is None for process in processes

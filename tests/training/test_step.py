@@ -223,6 +223,35 @@ def test_metrics_equal_numpy():
     np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
 
 
+def test_class_weights_are_factors_of_the_terms_and_not_of_the_count():
+  """In the loss and in its gradient; void has neither."""
+  weights = (3.0, 0.5, 0.0)
+  method = dataclasses.replace(make_method(weight=0.0), class_weights=weights)
+  state, batch = make_state(method), make_batch()
+  logits = np.asarray(method.segmentor.apply(
+      {'params': state.segmentor.params}, batch['image'], train=False
+  ), np.float64)
+  labels = batch['label'][:, 2::4, 2::4]
+  valid = labels != 255
+  of_label = np.take(weights, np.minimum(labels, 2))
+  log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+  true = np.take_along_axis(log_p, np.minimum(labels, 2)[..., None], -1)
+  after, metrics = stepper(method)(state, batch)
+  np.testing.assert_allclose(
+      metrics['segmentation_loss'],
+      -(of_label * true[..., 0])[valid].sum() / valid.sum(), rtol=1e-5,
+  )
+  # Of the only bias: the sum of what reaches the logits.
+  reaching = np.exp(log_p) - np.eye(256)[labels][..., :CLASSES]
+  reaching *= (of_label * valid)[..., None] / valid.sum()
+  bias = gradients(after)[0]['conv1']['bias']
+  np.testing.assert_allclose(bias, reaching.sum((0, 1, 2)), rtol=1e-5)
+  np.testing.assert_allclose(
+      metrics['pixel_accuracy'],
+      (logits.argmax(-1) == labels)[valid].mean(), rtol=1e-6,
+  )
+
+
 def test_gradient_norms_are_those_of_the_gradients():
   states, [metrics] = run(make_method(), 1)
   for name, gradient in zip(

@@ -1,0 +1,48 @@
+"""What must be said before TensorFlow and JAX are imported."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+
+def prepare():
+  """Sets what the environment does not: quiet libraries, kept programs.
+
+  Compiled programs are kept in the user's cache folder, so that a second
+  start, or a second seed, does not compile again; the variable
+  JAX_COMPILATION_CACHE_DIR names another folder.
+  """
+  # TensorFlow logs to stderr from C++ otherwise.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+    folder = programs()
+    try:
+      folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # A home that can't be written is no reason to stop.
+      return
+    os.environ['JAX_COMPILATION_CACHE_DIR'] = str(folder)
+
+
+def programs() -> Path:
+  """Where compiled programs are kept on this machine.
+
+  A program for a CPU fits processors with the same instructions, and gives
+  the same bits on as many cores; JAX asks for neither, and homes are shared.
+  """
+  try:
+    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    processor = next(line for line in lines if line.startswith('flags'))
+  except (OSError, StopIteration):
+    processor = f'{platform.machine()} {platform.processor()}'
+  machine = f'{processor} {_cores()}'
+  home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+  digest = hashlib.sha256(machine.encode()).hexdigest()[:12]
+  return Path(home) / 'adseg_jax' / 'programs' / digest
+
+
+def _cores() -> int:
+  """How many this process may use, where the system tells."""
+  allowed = getattr(os, 'sched_getaffinity', None)
+  return len(allowed(0)) if allowed else os.cpu_count()

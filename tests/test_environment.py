@@ -1,0 +1,46 @@
+import os
+
+import pytest
+
+from adseg_jax import environment
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+  """An environment that says nothing, and a home of its own."""
+  for name in 'JAX_COMPILATION_CACHE_DIR', 'TF_CPP_MIN_LOG_LEVEL':
+    monkeypatch.setenv(name, '')
+    monkeypatch.delenv(name)
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+
+@pytest.mark.usefixtures('bare')
+def test_programs_are_kept_in_the_cache_folder_of_the_user(tmp_path):
+  environment.prepare()
+  folder = os.environ['JAX_COMPILATION_CACHE_DIR']
+  assert folder == str(environment.programs())
+  assert folder.startswith(str(tmp_path / 'cache/adseg_jax'))
+  assert os.path.isdir(folder)
+
+
+@pytest.mark.usefixtures('bare')
+def test_what_the_user_says_stays(monkeypatch):
+  monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', 'gs://bucket/programs')
+  monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
+  environment.prepare()
+  assert os.environ['JAX_COMPILATION_CACHE_DIR'] == 'gs://bucket/programs'
+  assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '0'
+
+
+@pytest.mark.usefixtures('bare')
+def test_a_home_that_cannot_be_written_is_no_mistake(tmp_path):
+  (tmp_path / 'cache').write_text('a file')
+  environment.prepare()
+  assert 'JAX_COMPILATION_CACHE_DIR' not in os.environ
+
+
+@pytest.mark.usefixtures('bare')
+def test_another_number_of_cores_keeps_programs_of_its_own(monkeypatch):
+  here = environment.programs()
+  monkeypatch.setattr(environment, '_cores', lambda: 1000)
+  assert environment.programs() != here
