@@ -134,6 +134,7 @@ def run(arguments: Arguments):
   for name in ('rounds', 'steps'):
     if getattr(arguments, name) < 1:
       raise UserError(f'--{name} {getattr(arguments, name)}: give 1 or more')
+  warn_if_busy()
   device = processes.device()
   cases = chosen(arguments.cases, device['platform'])
   python, version = interpreter(arguments.torch_python)
@@ -142,6 +143,21 @@ def run(arguments: Arguments):
       for name, case in cases.items()
   }
   report(found, device, version, arguments)
+
+
+def warn_if_busy():
+  """A line where other programs compute: a ratio is then worth little."""
+  import os
+
+  from benchmarking.worker import cores
+
+  load = os.getloadavg()[0]
+  if load > cores() / 4:
+    print(
+        f'Others are at work here (load {load:.1f} on {cores()} cores): a '
+        'thread that waits for another costs the two sides differently, so '
+        'ratios are not to be relied on', flush=True,
+    )
 
 
 def report(found: dict, device: dict, torch_version: str, arguments: Arguments):

@@ -1,5 +1,6 @@
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,15 @@ def test_an_interpreter_without_pytorch(monkeypatch, capsys):
   assert 'JAX is measured alone' in capsys.readouterr().out
   with pytest.raises(UserError, match='has no torch'):
     benchmark.interpreter('/bin/other')
+
+
+def test_a_busy_machine_is_said_to_be(monkeypatch, capsys):
+  benchmark = module('benchmark')
+  monkeypatch.setattr(module('benchmarking.worker'), 'cores', lambda: 8)
+  for load, said in ((1.0, False), (3.0, True)):
+    monkeypatch.setattr(os, 'getloadavg', lambda load=load: (load, 0, 0))
+    benchmark.warn_if_busy()
+    assert ('load 3.0 on 8 cores' in capsys.readouterr().out) == said
 
 
 def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
