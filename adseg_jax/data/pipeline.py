@@ -68,8 +68,9 @@ def train_batches(
   stream = tf.data.Dataset.range(start * part, steps * part)
   stream = stream.map(load, tf.data.AUTOTUNE, deterministic=True)
   stream = stream.batch(part, drop_remainder=True)
-  # One batch is in use, the next is ready: more would only fill memory.
-  return _named(stream.prefetch(2).as_numpy_iterator(), examples)
+  # The next is ready when the training loop, which keeps some itself, takes
+  # one: more would only fill memory.
+  return _named(stream.prefetch(1).as_numpy_iterator(), examples)
 
 
 def _named(batches, examples: Examples):

@@ -27,6 +27,8 @@ _SHOWN = {
     'adversarial_loss': 'adv',
     'discriminator_loss': 'disc',
 }
+# A smaller share of waiting for data is not shown: there is little to gain.
+_NOTEWORTHY = 0.05
 _WHITE = 255
 _GAP = 2  # white pixels between the maps of a panel
 
@@ -151,10 +153,12 @@ class Writer:
 
   def progress(self, step: int, values: dict, images_per_second: float):
     """Moves the bar; where there is no terminal, prints a line at times."""
+    waiting = values.get('waiting', 0.0)
     status = '  '.join([
         *(f'{short} {values[name]:.3f}'
           for name, short in _SHOWN.items() if name in values),
         f'{images_per_second:.1f} images/s',
+        *([f'{waiting:.0%} waiting'] if waiting >= _NOTEWORTHY else []),
         f'{_clock(self._seconds_left(step))} left',
     ])
     self._bar.update(self._task, completed=step, status=status)

@@ -88,18 +88,22 @@ class Dilated8(nn.Module):
     width: factor on the channels of the front end.
     context: 'none' for the front end alone, or the context module's size.
     dropout: rate behind fc6 and fc7.
+    recompute: as VGG16's.
   """
 
   num_classes: int
   width: float = 1.0
   context: str = 'none'
   dropout: float = 0.5
+  recompute: bool = False
   stride = 8
 
   @nn.compact
   def __call__(self, images, *, train: bool):
     """[B,H,W,3] in 0..1 -> logits [B,H/8,W/8,C]; dropout while training."""
-    x = VGG16(self.width, pools=3, name='vgg')(images)[-1]
+    x = VGG16(
+        self.width, pools=3, recompute=self.recompute, name='vgg'
+    )(images)[-1]
     x = classify(
         x, self.num_classes, self.width, self.dropout, dilation=4, train=train
     )

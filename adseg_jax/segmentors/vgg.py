@@ -27,10 +27,13 @@ class VGG16(nn.Module):
     pools: how many of the blocks, the first ones, end with a 2x2 max pool.
       Behind a pool that is left out, convolutions are dilated instead, by 2
       for each, so that the same kernels see the same pixels.
+    recompute: keep what goes into each block alone for the backward pass, and
+      compute the rest again: less memory for more time.
   """
 
   width: float = 1.0
   pools: int = len(BLOCKS)
+  recompute: bool = False
 
   @nn.compact
   def __call__(self, images):
@@ -41,17 +44,24 @@ class VGG16(nn.Module):
     mean = self.variable(CONSTANTS, 'mean', lambda: jnp.asarray(MEAN)).value
     deviation = jnp.asarray(DEVIATION).reshape(1, 1, 1, 3)
     x = (images - mean.reshape(1, 1, 1, 3)) / deviation
-    outputs = []
-    for block, (count, features) in enumerate(BLOCKS, 1):
-      for i in range(1, count + 1):
-        x = Conv(
-            channels(features, self.width),
-            dilation=2 ** max(0, block - 1 - self.pools),
-            pool=i == count and block <= self.pools,
-            name=f'conv{block}_{i}',
-        )(x)
-      outputs.append(x)
-    return outputs
+    block = nn.remat(_block, static_argnums=2) if self.recompute else _block
+    outputs = [x]
+    for number in range(1, len(BLOCKS) + 1):
+      outputs.append(block(self, outputs[-1], number))
+    return outputs[1:]
+
+
+def _block(network: VGG16, x, number: int):
+  """A block's convolutions, as layers of the network."""
+  count, features = BLOCKS[number - 1]
+  for i in range(1, count + 1):
+    x = Conv(
+        channels(features, network.width),
+        dilation=2 ** max(0, number - 1 - network.pools),
+        pool=i == count and number <= network.pools,
+        name=f'conv{number}_{i}',
+    )(x)
+  return x
 
 
 def classify(x, num_classes: int, width: float, dropout: float, *,

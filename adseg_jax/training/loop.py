@@ -20,9 +20,10 @@ from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.reporting.writer import Mute, Writer
 from adseg_jax.training import health, parallel, run
 from adseg_jax.training.checkpoint import Checkpoints, has_begun
-from adseg_jax.training.clock import Clock
+from adseg_jax.training.clock import Clock, Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.method import make_method
+from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.state import initialize
 
 SCORES = 'scores.json'
@@ -127,6 +128,7 @@ def train(experiment: config.Experiment, workdir: epath.Path):
       writer.message(f'Weights of {weights}; new layers: {new}')
     del borrowed
     streak, watch = health.Streak(), health.Watch(start)
+    starvation = Starvation(start)
 
     def batches():
       stream = train_batches(
@@ -134,7 +136,11 @@ def train(experiment: config.Experiment, workdir: epath.Path):
           steps=steps, host=jax.process_index(), hosts=hosts,
       )
       try:
-        yield from stream
+        yield from prefetch(
+            stream, parallel.send,
+            settle=lambda: jax.block_until_ready(state),
+            waiting=clock.waiting,
+        )
       except UserError as error:
         checkpoints.keep(state, clock.seconds, pending)
         raise UserError(
@@ -147,9 +153,12 @@ def train(experiment: config.Experiment, workdir: epath.Path):
           and not checkpoints.scored(start)):
         result = evaluated(start)[0]
         checkpoints.save(state, clock.seconds, means(result))
-      for step, batch in enumerate(batches(), start + 1):
-        state, metrics = train_step(state, parallel.shard(batch, count))
+      stream = stack.enter_context(contextlib.closing(batches()))
+      for step, batch in enumerate(stream, start + 1):
+        state, metrics = train_step(state, batch)
         pending.append(metrics)
+        # A step that is dispatched holds its batch: one runs, one is next.
+        jax.block_until_ready(pending[-2:-1])
         clock.step()
         if step == start + 1:
           jax.block_until_ready(metrics)
@@ -163,7 +172,10 @@ def train(experiment: config.Experiment, workdir: epath.Path):
           values |= clock.lap()
           writer.write(step, 'train', values)
           writer.progress(step, values, values['images_per_second'])
-          for said in streak.see(step, dropped), watch.see(step, values):
+          for said in (
+              streak.see(step, dropped), watch.see(step, values),
+              starvation.see(step, values),
+          ):
             if said:
               writer.message(said)
         if evaluates or saves:

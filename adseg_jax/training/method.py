@@ -38,6 +38,7 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
     options['local_normalization'] = config.local_normalization
   if config.name == 'dilated8':
     options['context'] = config.context
+    options['recompute'] = config.recompute
   return Method(
       SEGMENTORS[config.name](**options),
       DISCRIMINATORS[experiment.adversary.discriminator](

