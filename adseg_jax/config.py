@@ -81,8 +81,8 @@ class Segmentor:
   context: Literal['none', 'basic', 'large'] = 'none'
   """Dilated-8 only: the context module behind the front end."""
   recompute: bool = False
-  """Networks on VGG-16 only: keep only the blocks' inputs for the backward
-  pass and compute the rest again. Less memory, more time, the same result."""
+  """Dilated-8 only: keep only what goes into VGG's blocks for the backward pass
+  and compute the rest again. Less memory, more time, the same result."""
   weights: str = ''
   """VGG-16 weights to start from, for the networks built on it: a file
   (.safetensors, .pth, .h5 or .npz), or hf:OWNER/NAME for a repository of the

@@ -22,13 +22,11 @@ class FCN32s(nn.Module):
     num_classes: C.
     width: factor on the channels.
     dropout: rate behind fc6 and fc7.
-    recompute: as VGG16's.
   """
 
   num_classes: int
   width: float = 1.0
   dropout: float = 0.5
-  recompute: bool = False
   stride = 8
   skips = ()  # pools whose own class scores are added, coarsest first
 
@@ -40,9 +38,7 @@ class FCN32s(nn.Module):
     images = jnp.pad(
         images, ((0, 0), (0, -h % POOLED), (0, -w % POOLED), (0, 0)), 'edge'
     )
-    pools = VGG16(
-        self.width, recompute=self.recompute, name='vgg'
-    )(images)
+    pools = VGG16(self.width, name='vgg')(images)
     x = classify(
         pools[-1], self.num_classes, self.width, self.dropout, train=train
     )

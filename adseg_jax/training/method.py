@@ -36,10 +36,9 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
   options = {'num_classes': num_classes, 'width': config.width}
   if config.name == 'multiscale':
     options['local_normalization'] = config.local_normalization
-  else:
-    options['recompute'] = config.recompute
   if config.name == 'dilated8':
     options['context'] = config.context
+    options['recompute'] = config.recompute
   return Method(
       SEGMENTORS[config.name](**options),
       DISCRIMINATORS[experiment.adversary.discriminator](

@@ -1,0 +1,188 @@
+"""This project's side of the benchmark: the train step that users run."""
+
+import dataclasses
+import functools
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from adseg_jax.config import Update, from_dict
+from adseg_jax.training import parallel
+from adseg_jax.training.method import make_method
+from adseg_jax.training.state import initialize
+from adseg_jax.training.step import train_step
+from benchmarking import worker
+
+
+def device() -> dict:
+  """Where JAX computes."""
+  one = jax.devices()[0]
+  return {'platform': one.platform, 'hardware': one.device_kind}
+
+
+def _devices():
+  return jax.local_devices()[:1]
+
+
+def _method(case):
+  return make_method(from_dict(case['experiment']), case['classes'])
+
+
+def _state(case, method):
+  """The same at every call."""
+  return parallel.place(
+      initialize(jax.random.key(0), method, tuple(case['crop'])), _devices()
+  )
+
+
+def _batch(case, seed=0):
+  images, labels = worker.batch_of(case, seed)
+  return {'image': images, 'label': labels}
+
+
+class Runner:
+  """The step of a case, and what is measured of it."""
+
+  def __init__(self):
+    self.turn = worker.Turn()
+
+  def start(self, case: dict) -> dict:
+    """Builds and makes the first step.
+
+    Returns:
+      'time' when the first step was done; 'first', its seconds.
+    """
+    self.precision = case['experiment'].get('precision', 'float32')
+    method = _method(case)
+    self.train_step = parallel.make_train_step(method, _devices())
+    self.state = _state(case, method)
+    self.batch = jax.device_put(parallel.shard(_batch(case), 1))
+    begin = time.perf_counter()
+    self.step()
+    self.wait()
+    return {'time': time.time(), 'first': time.perf_counter() - begin}
+
+  def step(self):
+    """Starts a step."""
+    self.state, self.metrics = self.train_step(self.state, self.batch)
+
+  def wait(self):
+    """Until all steps are done."""
+    jax.block_until_ready((self.state, self.metrics))
+
+  def steps(self, count: int) -> dict:
+    """A turn."""
+    return self.turn.take(self.step, self.wait, count)
+
+  def memory(self) -> dict:
+    """Peak bytes: of the process, and of a device with memory of its own."""
+    found = jax.devices()[0].memory_stats() or {}
+    return {
+        'resident': worker.peak_memory(),
+        'device': found.get('peak_bytes_in_use'),
+    }
+
+  def analyze(self) -> dict:
+    """What XLA says of the compiled step: FLOPs and bytes."""
+    compiled = self.train_step.lower(self.state, self.batch).compile()
+    memory = compiled.memory_analysis()
+    return {
+        'flops': compiled.cost_analysis()['flops'],
+        'arguments': memory.argument_size_in_bytes,
+        'temporary': memory.temp_size_in_bytes,
+    }
+
+  def limits(self) -> dict:
+    """FLOP/s of a large convolution and of a large matrix product."""
+    kind = jnp.dtype(self.precision)
+
+    def ready(function, *arrays):
+      function = jax.jit(function)
+      return lambda: function(*arrays).block_until_ready()
+
+    def convolve(images, side, channels):
+      return ready(
+          lambda x, kernel: jax.lax.conv_general_dilated(
+              x, kernel, (1, 1), 'SAME',
+              dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+          ),
+          jnp.ones((images, side, side, channels), kind),
+          jnp.ones((3, 3, channels, channels), kind),
+      )
+
+    def multiply(rows):
+      matrix = jnp.ones((rows, rows), kind)
+      return ready(jnp.matmul, matrix, matrix)
+
+    platform = 'cpu' if device()['platform'] == 'cpu' else 'gpu'
+    found = worker.limits(platform, convolve, multiply)
+    self.turn.rest()
+    return found
+
+
+def check(case: dict, inputs: str, outputs: str) -> dict:
+  """Writes weights, and the losses and gradients of steps from them.
+
+  Dropout is off, float32 is in full, crops are small; a batch for each seed.
+
+  Args:
+    case: what is measured.
+    inputs: .npz file of the weights.
+    outputs: .npz file of losses and gradients, SEED/NAME.
+  """
+  case = worker.small(case)
+  method = _checked(_method(case))
+  state = _state(case, method)
+  np.savez(inputs, **_named(state, lambda network: network.params))
+  with jax.default_matmul_precision('highest'):
+    step = jax.jit(functools.partial(train_step, method=method))
+    steps = {seed: step(state, _batch(case, seed)) for seed in worker.SEEDS}
+  np.savez(outputs, **{
+      f'{seed}/{name}': value for seed, (new, metrics) in steps.items()
+      for name, value in (
+          _named(new, _trace) | {
+              name: np.asarray(metrics[name]) for name in worker.LOSSES
+          }
+      ).items()
+  })
+  return {}
+
+
+def _checked(method):
+  """Without dropout, with optimisers whose state shows the gradient."""
+  sgd = Update(learning_rate=0.0, momentum=0.9)
+  segmentor = method.segmentor
+  if hasattr(segmentor, 'dropout'):
+    segmentor = segmentor.clone(dropout=0.0)
+  optimizer = dataclasses.replace(
+      method.optimizer, segmentor=sgd, discriminator=sgd
+  )
+  return dataclasses.replace(method, segmentor=segmentor, optimizer=optimizer)
+
+
+def _trace(network):
+  """SGD's trace, which begins as the gradient."""
+  return optax.tree.get(network.optimizer_state, 'trace')
+
+
+def _named(state, part) -> dict:
+  """Part of both networks by name, such as segmentor/features/conv1/kernel."""
+  return {
+      '/'.join([name, *(key.key for key in path)]): np.asarray(leaf)
+      for name in ('segmentor', 'discriminator')
+      for path, leaf in jax.tree_util.tree_leaves_with_path(
+          part(getattr(state, name))
+      )
+  }
+
+
+if __name__ == '__main__':
+  runner = Runner()
+  worker.serve({
+      'device': device, 'check': check, 'start': runner.start,
+      'steps': runner.steps, 'memory': runner.memory,
+      'analyze': runner.analyze, 'limits': runner.limits,
+  })

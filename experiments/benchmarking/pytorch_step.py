@@ -1,0 +1,167 @@
+"""The adversarial step in PyTorch, as a PyTorch project writes it.
+
+Segmentor forward; the discriminator, frozen, on the fake map; backward into
+the segmentor; the discriminator on the detached fake map and on the real one;
+backward; two optimiser steps.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from benchmarking import pytorch_networks as networks
+
+VOID = 255
+
+
+def build(settings, classes):
+  """(segmentor, discriminator) of an experiment, as a dict."""
+  def scaled(width):
+    return lambda count: max(1, round(count * width))
+
+  config, adversary = settings['segmentor'], settings['adversary']
+  channels = scaled(config['width'])
+  segmentor = {
+      'multiscale': lambda: networks.MultiScale(
+          classes, channels, config['local_normalization']
+      ),
+      'fcn32s': lambda: networks.OnVGG(classes, channels, 5),
+      'dilated8': lambda: networks.OnVGG(classes, channels, 3),
+  }[config['name']]()
+  discriminator = {
+      'two_branch': networks.TwoBranch,
+      'large_fov': networks.LargeFOV,
+      'patch': networks.Patch,
+  }[adversary['discriminator']]
+  depth = classes * (3 if adversary['encoding'] == 'product' else 1)
+  return segmentor, discriminator(depth, scaled(adversary['width']))
+
+
+def make_optimizer(network, update):
+  """Fused: the fastest that PyTorch has, on CPU, too."""
+  rate = update['learning_rate']
+  if update['name'] == 'adam':
+    betas = update['momentum'], update['second_moment']
+    return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
+  return torch.optim.SGD(
+      network.parameters(), rate, update['momentum'], fused=True
+  )
+
+
+def true_map(labels, fake, adversary):
+  """One-hot map of the truth, softened by the scaling encoding; 0 at void."""
+  classes = fake.shape[1]
+  valid = (labels != VOID)[:, None]
+  real = F.one_hot(labels.clamp(max=classes - 1), classes)
+  real = real.permute(0, 3, 1, 2).to(fake.dtype)
+  if adversary['encoding'] == 'scaling':
+    tau = adversary['tau']
+    true = (real * fake).sum(1, keepdim=True)
+    rest = torch.where(true >= tau, 1, 1 - true)
+    soft = torch.where(real > 0, tau, fake * ((1 - tau) / rest))
+    real = torch.where(true >= tau, fake, soft)
+  return real * valid
+
+
+def seen(maps, images, encoding):
+  """What the discriminator sees: the maps, or their product with the image."""
+  if encoding != 'product':
+    return maps
+  images = networks.resize(images, maps.shape[2:], antialias=True)
+  return (maps[:, :, None] * images[:, None]).flatten(1, 2)
+
+
+def judged(logits, target, valid):
+  """Mean cross-entropy of the discriminator's logits against real or fake."""
+  wanted = torch.full_like(logits, target)
+  if logits.ndim == 1:
+    return F.binary_cross_entropy_with_logits(logits, wanted)
+  terms = F.binary_cross_entropy_with_logits(logits, wanted, reduction='none')
+  return (terms * valid).sum() / valid.sum()
+
+
+class Step:
+  """Both networks, their optimisers, and one step of them.
+
+  Attributes:
+    segmentor: gives logits [B,C,h,w] for images [B,3,H,W].
+    discriminator: gives logits for maps and images.
+    optimizers: the segmentor's and the discriminator's.
+  """
+
+  def __init__(self, settings, classes, device, layout, compiled=False):
+    self.adversary = settings['adversary']
+    self.bfloat16 = settings.get('precision') == 'bfloat16'
+    self.device = device
+    self.segmentor, self.discriminator = [
+        network.to(device, memory_format=layout)
+        for network in build(settings, classes)
+    ]
+    self.optimizers = [
+        make_optimizer(network, settings['optimizer'][name])
+        for name, network in (
+            ('segmentor', self.segmentor),
+            ('discriminator', self.discriminator),
+        )
+    ]
+    if compiled:
+      self.fool = torch.compile(self.fool)
+      self.judge = torch.compile(self.judge)
+
+  def autocast(self):
+    """The precision of the computation."""
+    return torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16)
+
+  def colours(self, images):
+    """The images as the discriminator sees them."""
+    if self.adversary['encoding'] == 'product':
+      return networks.local_normalize(images)
+    return networks.standardize(images)
+
+  def fool(self, images, labels):
+    """(segmentation loss, adversarial loss, fake map, images as seen)."""
+    valid = labels != VOID
+    with self.autocast():
+      logits = self.segmentor(images)
+      fake = logits.softmax(1) * valid[:, None]
+      colours = self.colours(images)
+      encoding = self.adversary['encoding']
+      belief = self.discriminator(seen(fake, colours, encoding), colours)
+      segmentation = F.cross_entropy(logits, labels, ignore_index=VOID)
+      return segmentation, judged(belief, 1.0, valid), fake, colours
+
+  def judge(self, colours, labels, fake):
+    """The discriminator's loss."""
+    valid = labels != VOID
+    with self.autocast():
+      real = true_map(labels, fake, self.adversary)
+      encoding = self.adversary['encoding']
+      on_fake = self.discriminator(seen(fake, colours, encoding), colours)
+      on_real = self.discriminator(seen(real, colours, encoding), colours)
+      return judged(on_fake, 0.0, valid) + judged(on_real, 1.0, valid)
+
+  def __call__(self, images, labels):
+    """One step.
+
+    Args:
+      images: [B,3,H,W] in 0..1.
+      labels: [B,H,W] int64, void 255.
+
+    Returns:
+      (segmentation, adversarial, discriminator's loss), each a tensor.
+    """
+    stride = self.segmentor.stride
+    labels = labels[:, stride // 2::stride, stride // 2::stride]
+    labels = labels[
+        :, :images.shape[2] // stride, :images.shape[3] // stride
+    ].contiguous()
+    for optimizer in self.optimizers:
+      optimizer.zero_grad(set_to_none=True)
+    self.discriminator.requires_grad_(False)
+    segmentation, adversarial, fake, colours = self.fool(images, labels)
+    (segmentation + self.adversary['weight'] * adversarial).backward()
+    self.discriminator.requires_grad_(True)
+    loss = self.judge(colours, labels, fake.detach())
+    loss.backward()
+    for optimizer in self.optimizers:
+      optimizer.step()
+    return segmentation.detach(), adversarial.detach(), loss.detach()
