@@ -235,7 +235,7 @@ def another(name, value):
       'adversary.reduction': 'sum', 'optimizer.segmentor.name': 'adamw',
       'optimizer.segmentor.schedule': 'cosine',
       'optimizer.discriminator.name': 'adamw',
-      'optimizer.discriminator.schedule': 'cosine',
+      'optimizer.discriminator.schedule': 'cosine', 'precision': 'bfloat16',
   }
   if name in choices:
     return [choices[name]], choices[name]
