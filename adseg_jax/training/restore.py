@@ -3,6 +3,7 @@
 Nothing is written, so a run that still trains can be read.
 """
 
+import contextlib
 import json
 import logging
 import warnings
@@ -117,13 +118,9 @@ def _restore(workdir, checkpoint: str, wanted: dict):
   if not directory.exists():
     raise UserError(f'{workdir}: no {FOLDER}/ here: train the run first')
   logging.getLogger('absl').setLevel(logging.ERROR)
-  options = ocp.CheckpointManagerOptions(
-      read_only=True, best_fn=lambda metrics: metrics[MEASURE]
-  )
   try:
-    with ocp.CheckpointManager(directory, options=options) as manager:
-      step = _step(manager, checkpoint, workdir)
-      return step, _read(manager, step, wanted)
+    step = _step(directory, checkpoint, workdir)
+    return step, _read(directory / str(step) / 'state', wanted)
   except UserError:
     raise
   except Exception as error:  # Orbax raises many kinds for a broken file.
@@ -133,16 +130,13 @@ def _restore(workdir, checkpoint: str, wanted: dict):
     ) from error
 
 
-def _step(manager, checkpoint: str, workdir) -> int:
-  steps = sorted(manager.all_steps())
+def _step(directory, checkpoint: str, workdir) -> int:
+  steps = sorted(ocp.utils.checkpoint_steps(directory))
   if not steps:
     raise UserError(f'{workdir}: holds no checkpoint yet: train the run first')
   if checkpoint == 'last':
     return steps[-1]
-  scored = {
-      step: metrics[MEASURE] for step in steps
-      if (metrics := manager.metrics(step))
-  }
+  scored = _scored(directory, steps)
   if checkpoint == 'best' and scored:
     return max(scored, key=scored.get)
   if checkpoint.isdigit() and int(checkpoint) in steps:
@@ -154,8 +148,22 @@ def _step(manager, checkpoint: str, workdir) -> int:
   )
 
 
-def _read(manager, step: int, wanted: dict) -> dict:
-  """The part of a step's state that is wanted, as NumPy arrays."""
+def _scored(directory, steps) -> dict[int, float]:
+  """Step -> score; a checkpoint whose scores are damaged has none.
+
+  Read here: Orbax's manager reads all when it opens, and fails on one.
+  """
+  scored = {}
+  for step in steps:
+    path = directory / str(step) / 'metrics' / 'metrics'
+    with contextlib.suppress(ValueError):
+      if path.exists() and (metrics := json.loads(path.read_text())):
+        scored[step] = metrics[MEASURE]
+  return scored
+
+
+def _read(path, wanted: dict) -> dict:
+  """The part of a saved state that is wanted, as NumPy arrays."""
   # NumPy arrays restore on any machine, whatever devices it was trained on.
   how = jax.tree.map(
       lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype),
@@ -163,11 +171,10 @@ def _read(manager, step: int, wanted: dict) -> dict:
   )
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    found = manager.restore(step, args=ocp.args.Composite(
-        state=ocp.args.PyTreeRestore(
-            item=wanted, restore_args=how, partial_restore=True
-        )
-    )).state
+    with ocp.PyTreeCheckpointer() as checkpointer:
+      found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
+          item=wanted, restore_args=how, partial_restore=True
+      ))
   if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, wanted):
     raise ValueError('shapes differ')
   return found

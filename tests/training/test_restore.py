@@ -92,6 +92,14 @@ def test_a_damaged_checkpoint(run):
   assert restore(run[0], 'best').step == 2
 
 
+@pytest.mark.parametrize('damaged', [2, 3])
+def test_damaged_scores_are_no_scores(run, damaged):
+  (run[0] / f'checkpoints/{damaged}/metrics/metrics').write_text('{"mean_')
+  assert restore(run[0]).step == 3
+  assert restore(run[0], str(damaged)).step == damaged
+  assert restore(run[0], 'best').step == 5 - damaged
+
+
 @pytest.mark.parametrize('content', ['{', '[]', '{"experiment": {}}'])
 def test_a_damaged_description(tmp_path, content):
   (tmp_path / 'experiment.json').write_text(content)
