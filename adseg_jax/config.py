@@ -278,6 +278,8 @@ def validate(experiment: Experiment, stride: int, devices: int):
   _check(
       adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more'
   )
+  _check_update('segmentor', experiment.optimizer.segmentor)
+  _check_update('discriminator', experiment.optimizer.discriminator)
   for field, least in (
       ('data.limit', 0), ('optimizer.steps', 1),
       ('evaluation.every', 1), ('evaluation.panels', 0),
@@ -286,6 +288,24 @@ def validate(experiment: Experiment, stride: int, devices: int):
   ):
     value = flatten(dataclasses.asdict(experiment))[field]
     _check(value >= least, field, value, f'{least} or more')
+
+
+def _check_update(name: str, update: Update):
+  """A finite gradient must lead to finite parameters: no factor is absurd."""
+  for field, most in (
+      ('learning_rate', 1e6), ('weight_decay', 1), ('new_layers_factor', 1e6),
+  ):
+    value = getattr(update, field)
+    _check(
+        0 <= value <= most, f'optimizer.{name}.{field}', value,
+        f'0 to {most:g}',
+    )
+  for field in ('momentum', 'second_moment'):
+    value = getattr(update, field)
+    _check(
+        0 <= value < 1, f'optimizer.{name}.{field}', value,
+        f'0 <= {field} < 1',
+    )
 
 
 def names(literal) -> tuple[str, ...]:

@@ -121,3 +121,26 @@ def test_space_to_depth_order():
   np.testing.assert_array_equal(
       layers.space_to_depth(x)[0, 0, 1], [2, 3, 6, 7]
   )
+
+
+@pytest.mark.parametrize('size', [3, 4, 7])
+def test_a_small_map_is_one_matrix_product(size):
+  rng = np.random.default_rng(0)
+  x = rng.standard_normal((2, 5, 3, 4), np.float32)
+  kernel = rng.standard_normal((size, size, 4, 32), np.float32)
+  weight = rng.standard_normal((2, 5, 3, 32), np.float32)
+
+  def plain(x, kernel):
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    )
+
+  assert 'convolution' not in jax.jit(layers.convolve).lower(
+      x, kernel
+  ).as_text()
+  for one, other in zip(*(
+      (y, *pull(weight)) for y, pull in (
+          jax.vjp(convolve, x, kernel) for convolve in (layers.convolve, plain)
+      )
+  ), strict=True):
+    np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())

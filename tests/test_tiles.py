@@ -64,7 +64,8 @@ def uses_tiles(shape, size, dtype=jnp.float32):
     ((1, 45, 60, 64), 7, True), ((1, 45, 60, 64), 3, True),
     ((1, 45, 60, 64), 5, False),
     ((1, 45, 60, 16), 7, False),  # few channels
-    ((1, 7, 7, 512), 7, False), ((1, 7, 7, 512), 3, False),  # few tiles
+    ((1, 45, 60, 32), 3, False),  # 32 to 64 channels
+    ((2, 7, 7, 512), 7, False), ((2, 7, 7, 512), 3, False),  # few tiles
 ])
 def test_tiles_are_cut_where_they_pay(shape, size, expected):
   assert uses_tiles(shape, size) == expected

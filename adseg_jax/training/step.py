@@ -29,6 +29,7 @@ _PLAYERS_METRICS = (
 )
 # What the adversary adds to the metrics; nan before it starts.
 ADVERSARY_METRICS = (*_PLAYERS_METRICS[:-2], 'gradient_ratio')
+_NORMS = ('segmentor_gradient_norm', 'discriminator_gradient_norm')
 _NAN = np.float32(np.nan)
 
 
@@ -36,8 +37,9 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   """One step of both networks: one forward pass, two pullbacks, two updates.
 
   Sums and counts cross devices, never means, so that the result does not
-  depend on how a batch is split. Where a loss, a gradient or a new parameter
-  is not finite, neither network changes.
+  depend on how a batch is split. Where a loss or the norm of a gradient is not
+  finite, neither network changes; where they are, no update that
+  `config.validate` lets pass leads from parameters below 1e18 to infinity.
 
   Args:
     state: TrainState.
@@ -66,6 +68,9 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   )
   metrics = _finish(metrics, gradients, method.adversary)
   model_state = jax.tree.map(lambda x: x / _devices(axis_name), model_state)
+  # Known before the updates, so that both are one pass over the parameters.
+  finite = _finite((losses, [metrics[n] for n in _NORMS if n in metrics],
+                    model_state))
   segmentor = state.segmentor.replace(
       model_state=state.segmentor.model_state | model_state
   )
@@ -79,7 +84,6 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
           strict=True,
       )
   ]
-  finite = _finite((losses, gradients, new))
   new = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
   return state.replace(
       step=state.step + 1, segmentor=new[0], discriminator=new[1]
