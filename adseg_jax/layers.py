@@ -39,11 +39,10 @@ def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
   """
   if kernel.shape[:2] == (1, 1) and stride == 1:
     return x @ kernel[0, 0]
-  if stride == dilation == 1:
-    if _tiles_pay(x, kernel):
-      return tiles.convolve(x, kernel)
-    if _patches_pay(x, kernel):
-      return _multiply_patches(x, kernel)
+  if stride == dilation == 1 and _tiles_pay(x, kernel):
+    return tiles.convolve(x, kernel)
+  if dilation == 1 and _patches_pay(x, kernel, stride):
+    return _multiply_patches(x, kernel, stride)
   return jax.lax.conv_general_dilated(
       x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
       dimension_numbers=_DIMENSIONS,
@@ -65,15 +64,18 @@ def _tiles_pay(x, kernel) -> bool:
   )
 
 
-def _patches_pay(x, kernel) -> bool:
+def _patches_pay(x, kernel, stride: int) -> bool:
   """Whether one matrix product is faster: on CPU, where the map is small.
 
-  Then all patches together take less memory than the kernel, such as the 7x7
-  kernel to 4096 channels on the 7x7 pixels that VGG-16 leaves of 224x224,
-  where XLA's convolution reaches a quarter of the product's speed.
+  Then all patches together take less memory than the kernel. Examples are the
+  7x7 kernel to 4096 channels on the 7x7 pixels that VGG-16 leaves of 224x224,
+  where XLA's convolution reaches a quarter of the product's speed, and the
+  strided ones of a patch discriminator, whose input gradients are slower yet.
   """
   return (
-      _on_cpu(x) and x.shape[0] * x.shape[1] * x.shape[2] <= kernel.shape[3]
+      _on_cpu(x)
+      and x.shape[0] * -(-x.shape[1] // stride) * -(-x.shape[2] // stride)
+      <= kernel.shape[3]
   )
 
 
@@ -85,19 +87,25 @@ def _on_cpu(x) -> bool:
   )
 
 
-def _multiply_patches(x, kernel):
+def _multiply_patches(x, kernel, stride: int):
   """'Same' convolution as the product of all patches and the kernel."""
   size, o = kernel.shape[0], kernel.shape[3]
-  b, h, w, _ = x.shape
-  margin = (size - 1) // 2, size // 2
-  x = jnp.pad(x, ((0, 0), margin, margin, (0, 0)))
+  h, w = (-(-side // stride) for side in x.shape[1:3])
+  margins = [
+      max((count - 1) * stride + size - side, 0)
+      for count, side in zip((h, w), x.shape[1:3], strict=True)
+  ]
+  x = jnp.pad(x, (
+      (0, 0), *((margin // 2, margin - margin // 2) for margin in margins),
+      (0, 0),
+  ))
   patches = jnp.stack([
-      x[:, row:row + h, column:column + w]
+      x[:, row:row + (h - 1) * stride + 1:stride,
+        column:column + (w - 1) * stride + 1:stride]
       for row in range(size) for column in range(size)
   ], 3)
-  return (patches.reshape(b * h * w, -1) @ kernel.reshape(-1, o)).reshape(
-      b, h, w, o
-  )
+  rows = patches.reshape(len(x) * h * w, -1)
+  return (rows @ kernel.reshape(-1, o)).reshape(-1, h, w, o)
 
 
 def repeat(x, count: int):

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,24 +125,21 @@ def test_space_to_depth_order():
   )
 
 
+@pytest.mark.parametrize('stride', [1, 2, 3])
 @pytest.mark.parametrize('size', [3, 4, 7])
-def test_a_small_map_is_one_matrix_product(size):
+def test_a_small_map_is_one_matrix_product(size, stride):
   rng = np.random.default_rng(0)
   x = rng.standard_normal((2, 5, 3, 4), np.float32)
   kernel = rng.standard_normal((size, size, 4, 32), np.float32)
-  weight = rng.standard_normal((2, 5, 3, 32), np.float32)
-
-  def plain(x, kernel):
-    return jax.lax.conv_general_dilated(
-        x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-    )
-
-  assert 'convolution' not in jax.jit(layers.convolve).lower(
-      x, kernel
-  ).as_text()
+  ours, plain = (
+      jax.jit(functools.partial(function, stride=stride))
+      for function in (layers.convolve, plain_convolution)
+  )
+  assert 'convolution' not in ours.lower(x, kernel).as_text()
+  weight = rng.standard_normal(plain(x, kernel).shape, np.float32)
   for one, other in zip(*(
       (y, *pull(weight)) for y, pull in (
-          jax.vjp(convolve, x, kernel) for convolve in (layers.convolve, plain)
+          jax.vjp(convolve, x, kernel) for convolve in (ours, plain)
       )
   ), strict=True):
     np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
