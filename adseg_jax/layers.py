@@ -67,16 +67,15 @@ def _tiles_pay(x, kernel) -> bool:
 def _patches_pay(x, kernel, stride: int) -> bool:
   """Whether one matrix product is faster: on CPU, where the map is small.
 
-  Then all patches together take less memory than the kernel. Examples are the
-  7x7 kernel to 4096 channels on the 7x7 pixels that VGG-16 leaves of 224x224,
-  where XLA's convolution reaches a quarter of the product's speed, and the
-  strided ones of a patch discriminator, whose input gradients are slower yet.
+  The patches of four images then take no more memory than the kernel. Examples
+  are the 7x7 kernel to 4096 channels on the 7x7 pixels that VGG-16 leaves of
+  224x224, where XLA's convolution reaches a quarter of the product's speed, and
+  the strided ones of a patch discriminator, whose input gradients are slower
+  yet. The number of images does not count: it changes with that of devices,
+  and the form should not.
   """
-  return (
-      _on_cpu(x)
-      and x.shape[0] * -(-x.shape[1] // stride) * -(-x.shape[2] // stride)
-      <= kernel.shape[3]
-  )
+  pixels = -(-x.shape[1] // stride) * -(-x.shape[2] // stride)
+  return _on_cpu(x) and 4 * pixels <= kernel.shape[3]
 
 
 def _on_cpu(x) -> bool:

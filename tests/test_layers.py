@@ -130,7 +130,7 @@ def test_space_to_depth_order():
 def test_a_small_map_is_one_matrix_product(size, stride):
   rng = np.random.default_rng(0)
   x = rng.standard_normal((2, 5, 3, 4), np.float32)
-  kernel = rng.standard_normal((size, size, 4, 32), np.float32)
+  kernel = rng.standard_normal((size, size, 4, 64), np.float32)
   ours, plain = (
       jax.jit(functools.partial(function, stride=stride))
       for function in (layers.convolve, plain_convolution)

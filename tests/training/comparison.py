@@ -16,6 +16,9 @@ from adseg_jax.training.method import make_method
 from adseg_jax.training.state import initialize
 
 TIMES = {'seconds', 'images_per_second', 'waiting'}
+# Orbax leaves a coroutine behind when a file can't be read or written; whether
+# Python tells at its end is chance.
+QUIET = ('-W', 'ignore:coroutine:RuntimeWarning')
 # Trains in a process of its own; {} runs first.
 SCRIPT = """
 import pickle, sys
@@ -48,7 +51,7 @@ def start(experiment, workdir, before='', devices=8):
   ) as file:
     pickle.dump(experiment, file)
   return subprocess.Popen(
-      [sys.executable, '-c', SCRIPT.format(before), file.name, workdir],
+      [sys.executable, *QUIET, '-c', SCRIPT.format(before), file.name, workdir],
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
       env=os.environ | {
           'JAX_NUM_CPU_DEVICES': str(devices),

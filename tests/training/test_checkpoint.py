@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from comparison import QUIET
 from miniature import make_method, make_state, same
 
 from adseg_jax.config import Experiment, Update, to_json
@@ -149,11 +150,8 @@ def test_of_damaged_checkpoints_the_one_before_is_used(tmp_path, state):
            'run/metadata', 'metrics/metrics')
   workdir = tmp_path / 'run'
   save(workdir, parallel.place(make_state(METHOD)), [0.1, 0.2])
-  # Orbax leaves a coroutine behind when it can't read a file; whether Python
-  # tells at its end is chance.
-  quiet = ['-W', 'ignore:coroutine:RuntimeWarning']
   done = subprocess.run(
-      [sys.executable, *quiet, '-c', SPOILED, workdir, *parts],
+      [sys.executable, *QUIET, '-c', SPOILED, workdir, *parts],
       capture_output=True, text=True, env=os.environ | {
           'PYTHONPATH': str(Path(__file__).parent), 'JAX_NUM_CPU_DEVICES': '8',
       },
@@ -191,7 +189,7 @@ with Checkpoints(Path(sys.argv[1]), EXPERIMENT) as checkpoints:
 @pytest.mark.parametrize('room', [0, 100, 2000])
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, state, room):
   done = subprocess.run(
-      [sys.executable, '-c', FULL, tmp_path / 'run', str(room)],
+      [sys.executable, *QUIET, '-c', FULL, tmp_path / 'run', str(room)],
       capture_output=True, text=True, env=os.environ | {
           'PYTHONPATH': str(Path(__file__).parent), 'JAX_NUM_CPU_DEVICES': '8',
       },
