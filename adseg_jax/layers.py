@@ -262,8 +262,8 @@ class Conv(nn.Module):
   def __call__(self, *parts):
     """[B,H,W,I] -> [B,h,w,features], or [B,features] with `mean`.
 
-    Of several parts the channels are joined. The last has the most images;
-    those of the others repeat in order, and are convolved once.
+    Of several parts, without `mean`, the channels are joined. The last has the
+    most images; those of the others repeat in order, and are convolved once.
     """
     depths = [part.shape[-1] for part in parts]
     kernel = self.param(
@@ -280,7 +280,10 @@ class Conv(nn.Module):
   def join(self, parts, kernels):
     """The convolution of parts joined: a sum, since it is linear."""
     x = sum(
-        repeat(convolve(part.astype(kernel.dtype), kernel), len(parts[-1]))
+        repeat(convolve(
+            part.astype(kernel.dtype), kernel, stride=self.stride,
+            dilation=self.dilation,
+        ), len(parts[-1]))
         for part, kernel in zip(parts, kernels, strict=True)
     )
     return max_pool(x) if self.pool else x

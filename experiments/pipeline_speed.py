@@ -21,7 +21,7 @@ from pathlib import Path
 import camvid
 import earth
 
-from adseg_jax import cli
+from adseg_jax import cli, environment
 from adseg_jax.config import Data, from_dict
 
 
@@ -140,9 +140,7 @@ def _known(value, form):
 
 def main(arguments: Arguments):
   """Measures all cases, prints the table, writes the file."""
-  # As in training; the processes inherit them.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  environment.prepare()  # as in training; the processes inherit it
   rows = []
   for case in cases(arguments):
     row = dataclasses.asdict(case)

@@ -1,10 +1,12 @@
 """The command that measures the training input alone."""
 
+import contextlib
 import dataclasses
 import importlib
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,27 +69,17 @@ def test_a_run_brings_its_settings_and_its_pace(speed, tmp_path):
 def test_table_and_file_have_the_medians(speed, tmp_path, monkeypatch, capsys):
   pinned = []
 
-  class Pool:
-    def __init__(self, _):
-      pass
+  def apply(function, arguments):
+    assert function is speed.measure
+    pinned.append(arguments[-1])
+    wall = 200.0 if arguments[-1] else 390.0
+    return {'wall': [1.0, wall, 999.0], 'cpu': [210.0] * 3}
 
-    def __enter__(self):
-      return self
-
-    def __exit__(self, *_):
-      pass
-
-    def apply(self, function, arguments):
-      assert function is speed.measure
-      pinned.append(arguments[-1])
-      wall = 200.0 if arguments[-1] else 390.0
-      return {'wall': [1.0, wall, 999.0], 'cpu': [210.0] * 3}
-
-  class Context:
-    def __init__(self, _):
-      self.Pool = Pool
-
-  monkeypatch.setattr(speed.multiprocessing, 'get_context', Context)
+  pool = contextlib.nullcontext(SimpleNamespace(apply=apply))
+  monkeypatch.setattr(
+      speed.multiprocessing, 'get_context',
+      lambda _: SimpleNamespace(Pool=lambda _: pool),
+  )
   monkeypatch.setattr(speed, 'cases', lambda _: [
       speed.Case('earth', Data()), speed.Case('run', Data(), 42.0, 0.012)
   ])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from adseg_jax import encodings
 from adseg_jax.losses import OBJECTIVES
 from adseg_jax.pyramid import local_normalize, standardize
-from adseg_jax.training.precision import compute, finish
+from adseg_jax.training.precision import cast
 
 # Least share of an image in the cotangent of the discriminator's loss: what
 # is pulled back once is divided by it. Where the loss is flat (a saturated
@@ -157,9 +157,10 @@ def _make_judge(images, method):
     normalized = standardize(images)
 
   def judge(maps, params):
-    return finish(method.discriminator.apply(
-        {'params': compute(params, method.precision)},
+    logits = method.discriminator.apply(
+        {'params': cast(params, method.precision)},
         encode(maps, normalized), normalized,
-    ))
+    )
+    return cast(logits, 'float32')
 
   return judge

@@ -1,22 +1,16 @@
 """Which numbers the networks compute in; all else is float32."""
 
 import jax
-import jax.numpy as jnp
 
 
-def compute(params, precision: str):
-  """Parameters in the precision that a network computes in.
+def cast(tree, precision: str):
+  """Floating-point arrays in another precision.
 
-  A layer computes in the precision of its kernel, so this decides it; the
-  gradient that comes back through here is float32 again.
+  A layer computes in the precision of its kernel, so casting the parameters
+  decides it; their gradient comes back in float32 again.
 
   Args:
-    params: float32.
+    tree: arrays, such as float32 parameters or a network's logits.
     precision: 'float32' or 'bfloat16'.
   """
-  return jax.tree.map(lambda p: p.astype(precision), params)
-
-
-def finish(logits):
-  """Logits as the losses take them: float32."""
-  return logits.astype(jnp.float32)
+  return jax.tree.map(lambda x: x.astype(precision), tree)

@@ -18,7 +18,7 @@ from adseg_jax.training.optimizers import (
     without_frozen,
 )
 from adseg_jax.training.players import meet
-from adseg_jax.training.precision import compute, finish
+from adseg_jax.training.precision import cast
 from adseg_jax.training.state import Network
 
 # Squared norms of the two gradients at the segmentor's logits.
@@ -245,7 +245,7 @@ def _make_forward(state, images, method, axis_name):
     key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
 
   def forward(params):
-    params = compute(params, method.precision)
+    params = cast(params, method.precision)
     logits, model_state = method.segmentor.apply(
         {'params': params, **state.segmentor.model_state}, images,
         # A mean over devices would move even a constant, by rounding.
@@ -254,7 +254,7 @@ def _make_forward(state, images, method, axis_name):
         ],
         rngs={'dropout': key},
     )
-    return finish(logits), model_state
+    return cast(logits, 'float32'), model_state
 
   return forward
 

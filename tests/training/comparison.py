@@ -1,5 +1,6 @@
 """What two runs must share to be the same, and runs in other processes."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import jax
+import pytest
 from miniature import same
 
 from adseg_jax.training.checkpoint import Checkpoints
@@ -41,6 +43,26 @@ from adseg_jax.training.clock import Clock
 step = Clock.step
 Clock.step = lambda clock: (time.sleep({}), step(clock))
 """
+
+
+class Stop(BaseException):
+  """Like a kill: nothing catches it."""
+
+
+@contextlib.contextmanager
+def stopped_at(owner, name, call):
+  """What is inside ends, by Stop, at the `call`-th call of a function."""
+  function, calls = getattr(owner, name), []
+
+  def stopping(*arguments, **options):
+    calls.append(name)
+    if len(calls) == call:
+      raise Stop
+    return function(*arguments, **options)
+
+  with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
+    patch.setattr(owner, name, stopping)
+    yield
 
 
 def start(experiment, workdir, before='', devices=8):

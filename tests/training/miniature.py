@@ -83,6 +83,17 @@ def same(one, other):
   )
 
 
+def assert_same_metrics(ours, theirs, tolerance):
+  """Metrics of as many steps agree, by name; a tenth of it is absolute."""
+  for one, other in zip(ours, theirs, strict=True):
+    assert one.keys() == other.keys()
+    for name in one:
+      np.testing.assert_allclose(
+          one[name], other[name], rtol=tolerance, atol=tolerance / 10,
+          err_msg=name,
+      )
+
+
 def assert_close(ours, theirs, tolerance):
   """Trees agree, relative to the largest number in either."""
   scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(theirs))

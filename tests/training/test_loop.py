@@ -5,7 +5,14 @@ import sys
 import jax
 import numpy as np
 import pytest
-from comparison import assert_equal_runs, final_state, lines, scores
+from comparison import (
+    Stop,
+    assert_equal_runs,
+    final_state,
+    lines,
+    scores,
+    stopped_at,
+)
 from miniature import same
 from PIL import Image
 from toy import on_toy
@@ -20,10 +27,6 @@ from adseg_jax.training.loop import train
 from adseg_jax.training.state import initialize
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
-
-
-class Stop(BaseException):
-  """Like a kill: nothing catches it."""
 
 
 def files(workdir):
@@ -75,17 +78,8 @@ def test_a_line_is_the_mean_over_its_steps(tiny, whole, tmp_path):
 def test_stopped_and_continued_ends_in_the_same_bits(
     tiny, whole, tmp_path, monkeypatch, owner, name, call, start
 ):
-  calls, starts = [], []
-
-  def stopping(*arguments, **options):
-    calls.append(name)
-    if len(calls) == call:
-      raise Stop
-    return function(*arguments, **options)
-
-  function = getattr(owner, name)
-  with monkeypatch.context() as patch, pytest.raises(Stop):
-    patch.setattr(owner, name, stopping)
+  starts = []
+  with stopped_at(owner, name, call):
     train(on_toy(tiny), tmp_path)
   assert not (tmp_path / 'scores.json').exists()
   monkeypatch.setattr(member, 'Writer', lambda workdir, steps, start, _: (

@@ -6,6 +6,7 @@ from miniature import (
     HEAVY,
     Mini,
     assert_close,
+    assert_same_metrics,
     make_batch,
     make_method,
     make_state,
@@ -45,12 +46,7 @@ def test_one_device_equals_eight(options):
   method = make_method(update=HEAVY, **options)
   (one, history), (eight, history8) = (run(method, n, 4) for n in (1, 8))
   assert_close(eight, one, 1e-6)
-  for left, right in zip(history8, history, strict=True):
-    assert left.keys() == right.keys()
-    for name in left:
-      np.testing.assert_allclose(
-          left[name], right[name], rtol=1e-5, atol=1e-6, err_msg=name
-      )
+  assert_same_metrics(history8, history, 1e-5)
 
 
 def test_one_device_equals_the_plain_step():

@@ -10,11 +10,19 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from comparison import assert_equal_runs, final_state, lines, scores
+from comparison import (
+    Stop,
+    assert_equal_runs,
+    final_state,
+    lines,
+    scores,
+    stopped_at,
+)
 from miniature import (
     HEAVY,
     Mini,
     assert_close,
+    assert_same_metrics,
     make_batch,
     make_method,
     make_state,
@@ -40,10 +48,6 @@ METHOD = make_method(
     Mini(dropout=0.5, average=True), update=HEAVY, weight=0.5, start=1,
     alternate_every=2,
 )
-
-
-class Stop(BaseException):
-  """Like a kill: nothing catches it."""
 
 
 def trained(seed_lists, devices, steps=5):
@@ -90,12 +94,7 @@ def test_one_program_gives_the_same_up_to_rounding(count, monkeypatch):
   together = trained([[0, 1, 2]], devices)
   for (ours, found), (theirs, wanted) in zip(together, alone, strict=True):
     assert_close(ours, theirs, 1e-5)
-    for one, other in zip(found, wanted, strict=True):
-      assert one.keys() == other.keys()
-      for name in one:
-        np.testing.assert_allclose(
-            one[name], other[name], rtol=1e-4, atol=1e-5, err_msg=name
-        )
+    assert_same_metrics(found, wanted, 1e-4)
 
 
 def test_conditions_on_the_step_stay_conditions_in_one_program():
@@ -175,17 +174,7 @@ def test_each_ends_as_alone_in_a_folder_that_reports_read(
 def test_killed_between_the_saves_of_two_runs(
     tiny, alone, tmp_path, monkeypatch, owner, name, call, steps
 ):
-  calls = []
-
-  def stopping(*arguments, **options):
-    calls.append(name)
-    if len(calls) == call:
-      raise Stop
-    return function(*arguments, **options)
-
-  function = getattr(owner, name)
-  with monkeypatch.context() as patch, pytest.raises(Stop):
-    patch.setattr(owner, name, stopping)
+  with stopped_at(owner, name, call):
     together(tiny, tmp_path)
   folders = [tmp_path / f'seed{seed}' for seed in range(COUNT)]
   for folder, wanted in zip(folders, steps, strict=True):
