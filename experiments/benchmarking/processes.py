@@ -14,9 +14,12 @@ from adseg_jax.errors import UserError
 VARIANTS = 'eager', 'channels_last', 'compile'
 TOLERANCE = 1e-4  # of losses and gradients, relative
 _EXPERIMENTS = Path(__file__).parents[1]
-# glibc gives big buffers back to the kernel after each step otherwise, to be
-# faulted in again by the next: the same for all.
-_KEPT = '1000000000'
+# The same for all. glibc gives big buffers back to the kernel after each step
+# otherwise, to be faulted in again by the next, in pages of 4 KiB.
+_ALLOCATOR = {
+    'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': '100000000000',
+    'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1',
+}
 
 
 class Failed(Exception):
@@ -66,9 +69,8 @@ class Worker:
 
 def _environment(cache):
   paths = [str(_EXPERIMENTS), os.environ.get('PYTHONPATH', '')]
-  return os.environ | {
+  return os.environ | _ALLOCATOR | {
       'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-      'MALLOC_MMAP_THRESHOLD_': _KEPT, 'MALLOC_TRIM_THRESHOLD_': _KEPT,
       # Every start is a first one: nothing is read from caches on disk.
       'JAX_ENABLE_COMPILATION_CACHE': 'false',
       'TORCHINDUCTOR_CACHE_DIR': cache,
