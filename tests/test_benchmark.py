@@ -49,6 +49,7 @@ def turns(*seconds):
 def variant(seconds, limits=(), first=5.0):
   return {
       'start': {'first_step': first, 'since_process_start': 9.0},
+      'second_start': {'first_step': 1.0, 'since_process_start': 2.0},
       'memory': {'resident': 2**30, 'device': None},
       'turns': turns(*seconds),
       'limits': [
@@ -101,7 +102,7 @@ def test_without_pytorch_there_is_no_ratio():
   assert summary['best'] == '' and summary['variants']['jax']['ratio'] is None
   assert figures.table({'toy': summary}).splitlines()[2:] == [
       f'| toy | JAX | 4.00 (3.00 to 4.00) | {NONE} | 60% | 1.00 GiB | 4.0 s '
-      '| 9.0 s |'
+      '| 9.0 s | 2.0 s |'
   ]
 
 
@@ -172,6 +173,8 @@ def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
   assert len(ours['turns']) == len(ours['limits']) == 2
   assert toy['xla']['flops'] > 1e6 and ours['memory']['resident'] > 2**27
   assert ours['start']['since_process_start'] > ours['start']['first_step'] > 0
+  # It reads what the first start compiled.
+  assert ours['second_start']['first_step'] < ours['start']['first_step'] / 2
 
 
 def test_a_worker_that_fails_says_why():

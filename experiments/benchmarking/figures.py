@@ -53,11 +53,11 @@ def summarize(measured: dict, batch: int) -> dict:
   Returns:
     'limit', 'best' (of PyTorch's variants), 'flops' and 'variants': name ->
     'pace' (images per second) and 'ratio' (to the best, round by round) as
-    spreads, 'share' of the limit, 'compile' and 'start' in seconds, bytes of
-    'memory'. The FLOPs are those of the step as it is written, PyTorch's
-    count, for all variants alike: a program that finds a way to fewer, such
-    as Winograd's, is not held to be worse for it. Without PyTorch they are
-    those of XLA's program.
+    spreads, 'share' of the limit, 'compile', 'start' and 'second_start' in
+    seconds, bytes of 'memory'. The FLOPs are those of the step as it is
+    written, PyTorch's count, for all variants alike: a program that finds a
+    way to fewer, such as Winograd's, is not held to be worse for it. Without
+    PyTorch they are those of XLA's program.
   """
   variants = measured['variants']
   best, most = best_torch(variants), limit(variants)
@@ -74,6 +74,7 @@ def summarize(measured: dict, batch: int) -> dict:
         # The first step traces and compiles, too.
         'compile': max(0.0, variant['start']['first_step'] - seconds),
         'start': variant['start']['since_process_start'],
+        'second_start': variant['second_start']['since_process_start'],
         'memory': variant['memory'],
         'idle': sum(turn['idle'] for turn in variant['turns'][1:]),
     }
@@ -83,6 +84,7 @@ def summarize(measured: dict, batch: int) -> dict:
 _HEAD = (
     'case', 'variant', 'images/s (quartiles)', 'ratio (quartiles)',
     'share of limit', 'peak memory', 'compile', 'start to first step',
+    'second start',
 )
 
 
@@ -106,6 +108,7 @@ def _row(name, one):
       _written(one['pace'], 3), _written(one['ratio'], 2),
       f'{one["share"]:.0%}', f'{memory / 2**30:.2f} GiB',
       f'{one["compile"]:.1f} s', f'{one["start"]:.1f} s',
+      f'{one["second_start"]:.1f} s',
   ]
 
 
