@@ -8,7 +8,10 @@ from adseg_jax import environment
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
   """An environment that says nothing, and a home of its own."""
-  for name in 'JAX_COMPILATION_CACHE_DIR', 'TF_CPP_MIN_LOG_LEVEL':
+  for name in (
+      'JAX_COMPILATION_CACHE_DIR', 'TF_CPP_MIN_LOG_LEVEL',
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS',
+  ):
     monkeypatch.setenv(name, '')
     monkeypatch.delenv(name)
   monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
@@ -21,6 +24,7 @@ def test_programs_are_kept_in_the_cache_folder_of_the_user(tmp_path):
   assert folder == str(environment.programs())
   assert folder.startswith(str(tmp_path / 'cache/adseg_jax'))
   assert os.path.isdir(folder)
+  assert os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] == '0'
 
 
 @pytest.mark.usefixtures('bare')

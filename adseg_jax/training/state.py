@@ -86,5 +86,5 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
 # far longer than running it.
 initialize = jax.jit(
     init_state, static_argnums=(1, 2),
-    compiler_options={'xla_backend_optimization_level': 0},
+    compiler_options={'xla_backend_optimization_level': 1},
 )

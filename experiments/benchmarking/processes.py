@@ -73,6 +73,7 @@ def _environment(cache):
       'PYTHONPATH': os.pathsep.join(filter(None, paths)),
       'JAX_ENABLE_COMPILATION_CACHE': 'true',
       'JAX_COMPILATION_CACHE_DIR': cache, 'TORCHINDUCTOR_CACHE_DIR': cache,
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
       # Two processes share a GPU.
       'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',
   }

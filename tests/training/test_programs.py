@@ -2,6 +2,8 @@ import pytest
 from comparison import assert_equal_runs, start
 from toy import on_toy
 
+from adseg_jax import environment
+
 # Says at the end how many programs were compiled, and how many were found.
 COUNTED = """
 import atexit, collections, jax
@@ -19,7 +21,10 @@ def test_a_second_start_compiles_nothing_and_ends_in_the_same_bits(
 ):
   monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', str(tmp_path / 'programs'))
   monkeypatch.setenv('JAX_ENABLE_COMPILATION_CACHE', 'true')
-  monkeypatch.setenv('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
+  # As the commands prepare it, and undone after the test.
+  monkeypatch.setenv('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '')
+  monkeypatch.delenv('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS')
+  environment.prepare()
   experiment, said = on_toy(tiny), []
   for name in 'first', 'second':
     process = start(experiment, tmp_path / name, COUNTED, devices=1)
