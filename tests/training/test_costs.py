@@ -38,20 +38,20 @@ from adseg_jax.training.method import make_method
 CASES = {
     'multi-scale + two-branch': (
         config.Segmentor(), config.Adversary(), 11, (180, 240), 4,
-        58.8, (248, 263),
+        58.8, (245, 260),
     ),
     'multi-scale + Patch': (
         config.Segmentor(), config.Adversary('patch'), 11, (180, 240), 4,
-        41.4, (194, 197),
+        41.4, (174, 175),
     ),
     'FCN-32s + LargeFOV': (
         config.Segmentor('fcn32s'), config.Adversary('large_fov'),
-        21, (224, 224), 1, 70.2, (1085, 1085),
+        21, (224, 224), 1, 70.0, (1064, 1064),
     ),
     'Dilated-8 + LargeFOV product': (
         config.Segmentor('dilated8'),
         config.Adversary('large_fov', encoding='product'), 21, (321, 321), 1,
-        965.0, (1530, 1530),
+        965.0, (1340, 1340),
     ),
 }
 NEW = jax.__version_info__ >= (0, 12)
@@ -109,7 +109,8 @@ def test_bytes_do_not_depend_on_the_number_of_devices():
   parameters = parameter_bytes(miniature(), (SIDE, SIDE))
   assert count == COUNT and parameters < plain <= parameters + SCALARS
   moved = moved_by_miniature(8)
-  assert moved == moved_by_miniature(1) == [COUNT, plain + 4]
+  assert moved == [COUNT, plain + 4]
+  assert moved_by_miniature(1) == []
   here = Path(__file__).parent
   many = subprocess.run(
       [sys.executable, '-c', WEAK_SCALING], check=True, stdout=subprocess.PIPE,
