@@ -7,10 +7,11 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 RUN := .venv/bin/python
 WORKDIR ?= runs/quickstart
 
-# Big buffers stay with the process instead of going back to the kernel after
-# each step, to be faulted in again by the next.
-export MALLOC_MMAP_THRESHOLD_ := 1000000000
-export MALLOC_TRIM_THRESHOLD_ := 1000000000
+# Memory stays with the process, in large pages, instead of going back to the
+# kernel after each step, to be faulted in again by the next.
+quickstart: export MALLOC_MMAP_MAX_ := 0
+quickstart: export MALLOC_TRIM_THRESHOLD_ := 100000000000
+quickstart: export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 
 .PHONY: quickstart test install
 

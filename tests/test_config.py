@@ -6,11 +6,12 @@ import json
 import pytest
 
 from adseg_jax import config
-from adseg_jax.config import Experiment, flatten, to_json, validate
+from adseg_jax.config import Experiment, flatten, to_json
 from adseg_jax.discriminators import DISCRIMINATORS
 from adseg_jax.errors import UserError
 from adseg_jax.losses import OBJECTIVES
 from adseg_jax.segmentors import SEGMENTORS
+from adseg_jax.validation import validate
 
 
 def changed(experiment, field, value):

@@ -7,6 +7,7 @@ import pytest
 
 from adseg_jax import cli, config, smoke
 from adseg_jax.segmentors import SEGMENTORS
+from adseg_jax.validation import validate
 
 SCRIPTS = sorted(
     path for path in (Path(__file__).parents[1] / 'experiments').glob('*.py')
@@ -30,7 +31,7 @@ def test_every_experiment_is_valid_whole_and_shrunk(path):
   assert whole.name == path.stem == whole.data.name
   for experiment, devices in ((whole, 1), (small, jax.local_device_count())):
     stride = SEGMENTORS[experiment.segmentor.name](num_classes=2).stride
-    config.validate(experiment, stride, devices)
+    validate(experiment, stride, devices)
   assert small.optimizer.steps <= 4 and small.data.limit == 8
   assert small.segmentor.width < 0.1 and not small.segmentor.weights
   # What an experiment is about stays.

@@ -18,6 +18,7 @@ from adseg_jax.training.method import make_method
 from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.seeds import cohorts
 from adseg_jax.training.state import initialize
+from adseg_jax.validation import validate
 
 
 def train(experiment: config.Experiment, workdir: epath.PathLike):
@@ -60,7 +61,7 @@ def train_seeds(runs: Mapping[epath.PathLike, config.Experiment]):
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   for workdir, one in runs.items():
-    config.validate(one, method.segmentor.stride, jax.device_count())
+    validate(one, method.segmentor.stride, jax.device_count())
     run.check(workdir, one)
   left = [path for path in runs if not (path / scoring.SCORES).exists()]
   for group in cohorts({path: saved_steps(path) for path in left}):

@@ -39,7 +39,7 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   Sums and counts cross devices, never means, so that the result does not
   depend on how a batch is split. Where a loss or the norm of a gradient is not
   finite, neither network changes; where they are, no update that
-  `config.validate` lets pass leads from parameters below 1e18 to infinity.
+  `validation.validate` lets pass leads from parameters below 1e18 to infinity.
 
   Args:
     state: TrainState.

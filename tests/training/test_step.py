@@ -31,6 +31,7 @@ from adseg_jax.training import players, step
 from adseg_jax.training.optimizers import direction
 from adseg_jax.training.state import Network
 from adseg_jax.training.step import ADVERSARY_METRICS, train_step
+from adseg_jax.validation import validate
 
 DISCRIMINATORS = {
     'two_branch': TwoBranch(width=0.02), 'patch': Patch(width=0.02),
@@ -331,7 +332,7 @@ def test_an_update_that_is_not_finite_is_dropped(options, broken):
 def test_the_largest_step_that_is_allowed_ends_in_finite_parameters(name):
   update = Update(name, learning_rate=1e6, momentum=0.99, weight_decay=1,
                   new_layers=('conv',), new_layers_factor=1e6)
-  config.validate(config.Experiment(optimizer=Optimizer(
+  validate(config.Experiment(optimizer=Optimizer(
       segmentor=update, discriminator=update
   )), 4, 1)
   params = {'conv1': {'kernel': jnp.full((2, 2), 1e18)}}
