@@ -57,44 +57,42 @@ def train_step(state, batch, *, method: Method, axis_name: str | None = None):
   gradients, losses, model_state, metrics = _local_gradients(
       state, batch, learns, method, axis_name
   )
-  updates = method.optimizer.segmentor, method.optimizer.discriminator
-  gradients = [
-      without_frozen(gradient, update)
-      for gradient, update in zip(gradients, updates, strict=True)
-  ]
+  gradients = (
+      without_frozen(gradients[0], method.optimizer.segmentor),
+      without_frozen(gradients[1], method.optimizer.discriminator),
+  )
   # Together, so that they cross devices in one all-reduce.
   gradients, losses, metrics, model_state = _sum(
       (gradients, losses, metrics, model_state), axis_name
   )
   metrics = _finish(metrics, gradients, method.adversary)
   model_state = jax.tree.map(lambda x: x / _devices(axis_name), model_state)
-  # Known before the updates: a choice between old and new parameters, leaf by
-  # leaf, would be more passes over them than the updates themselves.
   finite = _finite((losses, [metrics[n] for n in _NORMS if n in metrics],
                     model_state))
-  segmentor, discriminator = jax.lax.cond(
-      finite,
-      lambda: _moved(state, gradients, (model_state, {}), learns, updates,
-                     method.optimizer.steps),
-      lambda: (state.segmentor, state.discriminator),
+  segmentor, discriminator = _moved(
+      state, gradients, (model_state, {}), learns, finite, method.optimizer
   )
   return state.replace(
       step=state.step + 1, segmentor=segmentor, discriminator=discriminator
   ), metrics | {'dropped': 1 - finite.astype(jnp.float32)}
 
 
-def _moved(state, gradients, model_states, learns, updates, steps: int):
+def _moved(state, gradients, model_states, learns, finite, optimizer):
   """Both networks after their updates; one that does not learn stays."""
   def move(network, gradient, model_state, update):
     network = network.replace(model_state=network.model_state | model_state)
-    return updated(network, gradient, update, state.step, steps)
+    return updated(network, gradient, update, state.step, optimizer.steps)
 
-  return tuple(
-      _when(learn, functools.partial(move, network, *rest), lambda n=network: n)
-      for learn, network, *rest in zip(
-          learns, (state.segmentor, state.discriminator), gradients,
-          model_states, updates, strict=True,
-      )
+  def choose(learn, network, *rest):
+    # A branch: a choice between old and new parameters, leaf by leaf, would be
+    # more passes over them than the update itself.
+    return _when(learn, lambda: jax.lax.cond(
+        finite, lambda: move(network, *rest), lambda: network
+    ), lambda: network)
+
+  return map(
+      choose, learns, (state.segmentor, state.discriminator), gradients,
+      model_states, (optimizer.segmentor, optimizer.discriminator),
   )
 
 

@@ -108,7 +108,9 @@ def test_conditions_on_the_step_stay_conditions_in_one_program():
   alone = jax.make_jaxpr(lambda *args: train_step(*args, method=METHOD))(
       states[0], batches[0]
   )
-  assert str(together).count('cond[') == str(alone).count('cond[') > 2
+  # Whether gradients are finite differs between seeds: a choice for each of
+  # the two networks.
+  assert str(together).count('cond[') == str(alone).count('cond[') - 2 > 2
 
 
 @pytest.fixture(scope='module')
