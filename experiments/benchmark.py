@@ -168,11 +168,11 @@ def report(found: dict, device: dict, torch_version: str, arguments: Arguments):
   from adseg_jax.training.run import commit, versions, write_json
   from benchmarking import chart, figures
 
-  text = '\n'.join([
-      figures.table({name: one['summary'] for name, one in found.items()}), '',
-      *(figures.words(name, one['summary'], one['xla'])
-        for name, one in found.items()),
-  ])
+  rows = figures.rows({name: one['summary'] for name, one in found.items()})
+  words = [
+      figures.words(name, one['summary'], one['xla'])
+      for name, one in found.items()
+  ]
   plots = [
       chart.plot(name, {
           variant: figures.paces(times, one['case']['batch'])
@@ -186,9 +186,10 @@ def report(found: dict, device: dict, torch_version: str, arguments: Arguments):
       'versions': versions() | {'torch': torch_version},
       **dataclasses.asdict(arguments), 'cases': found,
   })
-  page = chart.page('The step against PyTorch', plots, text)
+  page = chart.page('The step against PyTorch', plots, rows, words)
   files.write(folder / 'benchmark.html', page.encode())
-  print(f'{text}\n\n{folder / "benchmark.html"}', flush=True)
+  print(figures.markdown(rows), '', *words, '', folder / 'benchmark.html',
+        sep='\n', flush=True)
 
 
 def processor() -> str:

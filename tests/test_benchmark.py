@@ -100,7 +100,8 @@ def test_without_pytorch_there_is_no_ratio():
   figures = module('benchmarking.figures')
   summary = figures.summarize(alone, batch=4)
   assert summary['best'] == '' and summary['variants']['jax']['ratio'] is None
-  assert figures.table({'toy': summary}).splitlines()[2:] == [
+  rows = figures.rows({'toy': summary})
+  assert figures.markdown(rows).splitlines()[2:] == [
       f'| toy | JAX | 4.00 (3.00 to 4.00) | {NONE} | 60% | 1.00 GiB | 4.0 s '
       '| 9.0 s | 2.0 s |'
   ]
@@ -111,7 +112,10 @@ def test_the_plot_has_a_dot_a_round():
   drawn = chart.plot('toy', {'jax': [1.0, 2.0, 3.0], 'eager': [2.0, 2.0, 2.0]})
   assert drawn.count('<circle') == 6
   assert drawn.count('class="mean"') == 2
-  assert '<h3>toy</h3>' in drawn and '&lt;' in chart.page('<', [drawn], '')
+  assert '<h3>toy</h3>' in drawn
+  page = chart.page('<', [drawn], [['toy', '1 < 2']], ['a & b'])
+  for text in '<h1>&lt;</h1>', '<td>1 &lt; 2</td>', '<p>a &amp; b</p>':
+    assert text in page
 
 
 def test_help_and_mistakes_are_short():

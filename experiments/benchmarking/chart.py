@@ -6,6 +6,8 @@ import numpy as np
 
 from adseg_jax.reporting.axes import DIGIT, figure, ticks, written
 from adseg_jax.reporting.style import STYLE
+from adseg_jax.reporting.tables import row, table
+from benchmarking.figures import HEAD
 
 _WIDTH, _HEIGHT = 420, 250
 _TOP, _BOTTOM = 10, 26
@@ -51,12 +53,16 @@ def _column(name, values, x, height, colour):
   )
 
 
-def page(title: str, plots: list[str], text: str) -> str:
-  """HTML of the plots and, below, the text as it was printed."""
+def page(
+    title: str, plots: list[str], rows: list[list[str]], words: list[str]
+) -> str:
+  """HTML of the plots, the table and the lines below it."""
+  body = [row([escape(cell) for cell in cells]) for cells in rows]
   return (
       '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
       '<meta name="viewport" content="width=device-width, initial-scale=1">'
       f'<title>{escape(title)}</title><style>{STYLE}</style></head><body>'
       f'<h1>{escape(title)}</h1><div class="charts">{"".join(plots)}</div>'
-      f'<pre>{escape(text)}</pre></body></html>\n'
+      f'{table(HEAD, body)}'
+      f'{"".join(f"<p>{escape(line)}</p>" for line in words)}</body></html>\n'
   )

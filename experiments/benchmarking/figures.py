@@ -81,24 +81,30 @@ def summarize(measured: dict, batch: int) -> dict:
   return {'limit': most, 'best': best, 'flops': flops, 'variants': result}
 
 
-_HEAD = (
+HEAD = (
     'case', 'variant', 'images/s (quartiles)', 'ratio (quartiles)',
     'share of limit', 'peak memory', 'compile', 'start to first step',
     'second start',
 )
 
 
-def table(cases: dict) -> str:
-  """Markdown: a row for each variant of each case.
+def rows(cases: dict) -> list[list[str]]:
+  """Cells under HEAD, a row for each variant of each case.
 
   Args:
     cases: name -> what `summarize` returns.
   """
-  rows = [_HEAD, ['---'] * len(_HEAD)]
-  for case, found in cases.items():
-    for name, one in found['variants'].items():
-      rows.append([case, *_row(name, one)])
-  return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+  return [
+      [case, *_row(name, one)] for case, found in cases.items()
+      for name, one in found['variants'].items()
+  ]
+
+
+def markdown(rows: list[list[str]]) -> str:
+  """The table, as README files have it."""
+  return '\n'.join(
+      f'| {" | ".join(row)} |' for row in (HEAD, ['---'] * len(HEAD), *rows)
+  )
 
 
 def _row(name, one):
