@@ -9,7 +9,7 @@ import pytest
 from miniature import CLASSES, make_method
 
 from adseg_jax.config import Update
-from adseg_jax.discriminators import LargeFOV, TwoBranch
+from adseg_jax.discriminators import LargeFOV, Patch, TwoBranch
 from adseg_jax.segmentors import Dilated8, MultiScale
 from adseg_jax.training.state import initialize
 from adseg_jax.training.step import train_step
@@ -24,6 +24,9 @@ METHODS = {
     'dilated8': make_method(
         Dilated8(CLASSES, width=0.05, dropout=0.0), LargeFOV(width=0.05), ADAM,
         weight=0.1, encoding='product',
+    ),
+    'patch': make_method(
+        MultiScale(CLASSES, width=0.1), Patch(width=0.1), ADAM, weight=0.1
     ),
 }
 
