@@ -16,7 +16,7 @@ def prepare():
   # TensorFlow logs to stderr from C++ otherwise.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
-  # Small ones, too: that of the first state compiles in just below a second.
+  # Small programs, too: the first state's compiles in just below a second.
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     folder = programs()

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adseg_jax import tiles
+from adseg_jax import patches, tiles
 
 HE = nn.initializers.he_normal()
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
@@ -42,7 +42,7 @@ def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
   if stride == dilation == 1 and _tiles_pay(x, kernel):
     return tiles.convolve(x, kernel)
   if dilation == 1 and _patches_pay(x, kernel, stride):
-    return _multiply_patches(x, kernel, stride)
+    return patches.convolve(x, kernel, stride)
   return jax.lax.conv_general_dilated(
       x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
       dimension_numbers=_DIMENSIONS,
@@ -84,27 +84,6 @@ def _on_cpu(x) -> bool:
       jax.default_backend() == 'cpu' and x.dtype == jnp.float32
       and all(isinstance(side, int) for side in x.shape)
   )
-
-
-def _multiply_patches(x, kernel, stride: int):
-  """'Same' convolution as the product of all patches and the kernel."""
-  size, o = kernel.shape[0], kernel.shape[3]
-  h, w = (-(-side // stride) for side in x.shape[1:3])
-  margins = [
-      max((count - 1) * stride + size - side, 0)
-      for count, side in zip((h, w), x.shape[1:3], strict=True)
-  ]
-  x = jnp.pad(x, (
-      (0, 0), *((margin // 2, margin - margin // 2) for margin in margins),
-      (0, 0),
-  ))
-  patches = jnp.stack([
-      x[:, row:row + (h - 1) * stride + 1:stride,
-        column:column + (w - 1) * stride + 1:stride]
-      for row in range(size) for column in range(size)
-  ], 3)
-  rows = patches.reshape(len(x) * h * w, -1)
-  return (rows @ kernel.reshape(-1, o)).reshape(-1, h, w, o)
 
 
 def repeat(x, count: int):

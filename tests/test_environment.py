@@ -31,9 +31,11 @@ def test_programs_are_kept_in_the_cache_folder_of_the_user(tmp_path):
 def test_what_the_user_says_stays(monkeypatch):
   monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', 'gs://bucket/programs')
   monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
+  monkeypatch.setenv('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '5')
   environment.prepare()
   assert os.environ['JAX_COMPILATION_CACHE_DIR'] == 'gs://bucket/programs'
   assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '0'
+  assert os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] == '5'
 
 
 @pytest.mark.usefixtures('bare')

@@ -117,3 +117,15 @@ def learning_rate(update: Update, step, steps: int):
   if update.warmup:
     factor = factor * jnp.minimum(1.0, (step + 1) / update.warmup)
   return jnp.asarray(update.learning_rate * factor, jnp.float32)
+
+
+def updated(network, gradient, update: Update, step, steps: int):
+  """The network after one update with its gradient."""
+  move, optimizer_state = direction(update).update(
+      gradient, network.optimizer_state, network.params
+  )
+  rate = learning_rate(update, step, steps)
+  return network.replace(
+      params=jax.tree.map(lambda p, m: p - rate * m, network.params, move),
+      optimizer_state=optimizer_state,
+  )

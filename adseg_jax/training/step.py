@@ -7,16 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adseg_jax.config import Adversary, Update
+from adseg_jax.config import Adversary
 from adseg_jax.encodings import VOID
 from adseg_jax.losses import cross_entropy
 from adseg_jax.segmentors import CONSTANTS, downsample_labels, resize_logits
 from adseg_jax.training.method import Method
-from adseg_jax.training.optimizers import (
-    direction,
-    learning_rate,
-    without_frozen,
-)
+from adseg_jax.training.optimizers import updated, without_frozen
 from adseg_jax.training.players import meet
 from adseg_jax.training.precision import cast
 from adseg_jax.training.state import Network
@@ -121,18 +117,6 @@ def turns(step, adversary: Adversary):
   phase = (step - adversary.start) // adversary.alternate_every % 2
   segmentor = (phase == 0) | (step < adversary.start)
   return segmentor, (phase == 1) & begun if fights else False
-
-
-def updated(network: Network, gradient, update: Update, step, steps: int):
-  """The network after one update with its gradient."""
-  move, optimizer_state = direction(update).update(
-      gradient, network.optimizer_state, network.params
-  )
-  rate = learning_rate(update, step, steps)
-  return network.replace(
-      params=jax.tree.map(lambda p, m: p - rate * m, network.params, move),
-      optimizer_state=optimizer_state,
-  )
 
 
 def _when(condition, then, otherwise):

@@ -167,23 +167,18 @@ def measure(
   """
   with contextlib.ExitStack() as stack:
     workers, found, left_out = {}, {}, {}
-    kinds = ['jax', *(variants if torch_python else ())]
-    for name in kinds:
-      is_jax = name == 'jax'
-      side = (sys.executable, 'jax_worker') if is_jax else (
-          torch_python, 'pytorch_worker'
-      )
-      options = {} if is_jax else {'variant': name, 'platform': platform}
+    for name in ('jax', *(variants if torch_python else ())):
+      side, options = _side(name, torch_python, platform)
       cache = stack.enter_context(tempfile.TemporaryDirectory())
       worker = stack.enter_context(open_worker(*side, cache))
       try:
-        found[name] = _started(worker, case, steps, options)
-        found[name]['second_start'] = _second_start(side, cache, case, options)
+        found[name] = _started(worker, case, steps, options) | {
+            'second_start': _second_start(side, cache, case, options)
+        }
         workers[name] = worker
       except Failed as error:
-        if is_jax:
+        if name == 'jax':
           raise
-        found.pop(name, None)
         left_out[name] = str(error)
         worker.close()
     _rounds(workers, found, rounds, steps)
@@ -192,6 +187,15 @@ def measure(
     flops = eager.ask('count')['flops'] if eager else None
   return {
       'xla': xla, 'flops': flops, 'left_out': left_out, 'variants': found
+  }
+
+
+def _side(name, torch_python, platform):
+  """((interpreter, module), options of its start) of a variant."""
+  if name == 'jax':
+    return (sys.executable, 'jax_worker'), {}
+  return (torch_python, 'pytorch_worker'), {
+      'variant': name, 'platform': platform
   }
 
 

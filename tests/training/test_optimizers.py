@@ -5,10 +5,10 @@ import numpy as np
 import optax
 import pytest
 
-from adseg_jax.config import Update
-from adseg_jax.training.optimizers import direction, learning_rate
+from adseg_jax.config import Experiment, Optimizer, Update
+from adseg_jax.training.optimizers import direction, learning_rate, updated
 from adseg_jax.training.state import Network
-from adseg_jax.training.step import updated
+from adseg_jax.validation import validate
 
 STEPS = 20
 START = {'kernel': np.float32([[1.0, -2.0], [0.5, 4.0]]),
@@ -190,3 +190,16 @@ def test_the_rate_follows_the_runs_step_not_the_updates_made():
       after.params['bias'], START['bias'] - 0.1 * GRADIENTS[0]['bias'],
       rtol=1e-6,
   )
+
+
+@pytest.mark.parametrize('name', ['sgd', 'adam', 'adamw'])
+def test_the_largest_step_that_is_allowed_ends_in_finite_parameters(name):
+  update = Update(name, learning_rate=1e6, momentum=0.99, weight_decay=1,
+                  new_layers=('conv',), new_layers_factor=1e6)
+  validate(Experiment(optimizer=Optimizer(
+      segmentor=update, discriminator=update
+  )), 4, 1)
+  params = {'conv1': {'kernel': np.full((2, 2), 1e18, np.float32)}}
+  network = Network(params, {}, direction(update).init(params))
+  after = updated(network, params, update, np.int32(0), 10)
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
