@@ -144,3 +144,17 @@ def test_a_small_map_is_one_matrix_product(size, stride):
       )
   ), strict=True):
     np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
+
+
+@pytest.mark.parametrize('form', [{'stride': 2}, {'dilation': 2}])
+def test_parts_give_what_their_channels_joined_give(form):
+  rng = np.random.default_rng(0)
+  one = rng.standard_normal((1, 9, 7, 2), np.float32)
+  other = rng.standard_normal((2, 9, 7, 3), np.float32)
+  conv = layers.Conv(4, **form)
+  whole = np.concatenate([one.repeat(2, 0), other], -1)
+  variables = conv.init(jax.random.key(0), whole)
+  np.testing.assert_allclose(
+      conv.apply(variables, one, other), conv.apply(variables, whole),
+      rtol=1e-5, atol=1e-5,
+  )
