@@ -3,7 +3,11 @@
 import hashlib
 import os
 import platform
+import time
 from pathlib import Path
+
+# When this process began to load the package.
+LOADED = time.time()
 
 
 def prepare():
@@ -33,15 +37,19 @@ def programs() -> Path:
   A program for a CPU fits processors with the same instructions, and gives
   the same bits on as many cores; JAX asks for neither, and homes are shared.
   """
+  home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+  digest = hashlib.sha256(machine().encode()).hexdigest()[:12]
+  return Path(home) / 'adseg_jax' / 'programs' / digest
+
+
+def machine() -> str:
+  """The processor's instructions, and how many cores this process may use."""
   try:
     lines = Path('/proc/cpuinfo').read_text().splitlines()
     processor = next(line for line in lines if line.startswith('flags'))
   except (OSError, StopIteration):
     processor = f'{platform.machine()} {platform.processor()}'
-  machine = f'{processor} {_cores()}'
-  home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-  digest = hashlib.sha256(machine.encode()).hexdigest()[:12]
-  return Path(home) / 'adseg_jax' / 'programs' / digest
+  return f'{processor} {_cores()}'
 
 
 def _cores() -> int:

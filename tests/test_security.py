@@ -16,8 +16,9 @@ from adseg_jax.errors import UserError
 
 PACKAGE = Path(__file__).parents[1] / 'adseg_jax'
 # The module that reads .pth files has an Unpickler of its own, which refuses
-# whatever is no tensor.
-MAY_UNPICKLE = {'pretrained/pth.py'}
+# whatever is no tensor. Compiled programs are code of this machine, pickled or
+# not; they are read from the user's own folder only.
+MAY_UNPICKLE = {'pretrained/pth.py', 'training/programs.py'}
 RUNS_CODE = {
     'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'marshal', 'shelve',
     'torch', 'yaml',

@@ -16,6 +16,7 @@ from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.method import make_method
 from adseg_jax.training.prefetch import prefetch
+from adseg_jax.training.programs import Program
 from adseg_jax.training.seeds import cohorts
 from adseg_jax.training.state import initialize
 from adseg_jax.validation import validate
@@ -73,12 +74,17 @@ def _train(runs, dataset, method, stack):
   """Trains a cohort; `stack` closes what it opens."""
   experiment = next(iter(runs.values()))
   interruption = stack.enter_context(Interruption())
+  begin = Program(
+      initialize, jax.local_devices()[:1],
+      static=(method, experiment.data.crop),
+  )
+  begin.prepare(jax.random.key(experiment.seed))
   borrowed = _borrow(runs, method)
   training, validation, test = _load(dataset, experiment.data)
   parallel.on_main(lambda: _claim(runs, dataset, stack))
   method = _balanced(method, training, dataset, experiment.data)
   group = member.open_all(
-      runs, [_begin(one, method, borrowed) for one in runs.values()], stack
+      runs, [_first(begin, one, borrowed) for one in runs.values()], stack
   )
   _greet(group, borrowed)
   del borrowed
@@ -103,15 +109,15 @@ def _borrow(runs, method):
   """Weights to start from; None once every run has a checkpoint.
 
   Raises:
-    UserError: they do not fit, or the networks and their optimisers don't.
+    UserError: they do not fit.
   """
   experiment = next(iter(runs.values()))
   weights = experiment.segmentor.weights
+  if not weights or all(map(has_begun, runs)):
+    return None
   shapes = initialize.eval_shape(
       jax.random.key(experiment.seed), method, experiment.data.crop
   )
-  if not weights or all(map(has_begun, runs)):
-    return None
   return pretrained.load(weights, method.segmentor, shapes.segmentor)
 
 
@@ -148,11 +154,9 @@ def _balanced(method, training, dataset, data: config.Data):
   ))
 
 
-def _begin(experiment: config.Experiment, method, borrowed):
+def _first(begin, experiment: config.Experiment, borrowed):
   """The state before the first step, on the devices."""
-  state = initialize(
-      jax.random.key(experiment.seed), method, experiment.data.crop
-  )
+  state = begin(jax.random.key(experiment.seed))
   if borrowed:
     state = state.replace(
         segmentor=pretrained.start(state.segmentor, borrowed)

@@ -14,6 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from adseg_jax.errors import UserError
+from adseg_jax.training.programs import Program
 from adseg_jax.training.step import eval_step, train_step
 
 AXIS = 'batch'
@@ -60,15 +61,16 @@ def make_seeds_step(method, count: int, devices=None):
   Returns:
     (states, batches) -> (states, metrics), lists with an entry for each run.
     All states are of the same step, and are consumed; batches are as `shard`
-    gives them.
+    gives them, and keep their shapes from call to call.
   """
+  places = jax.devices() if devices is None else devices
   if count > 1 and in_one_program():
-    return jax.pmap(
+    return Program(jax.pmap(
         functools.partial(_together, method=method), axis_name=AXIS,
         in_axes=(None, 0), out_axes=(None, None), donate_argnums=0,
         devices=devices,
-    )
-  step = make_train_step(method, devices)
+    ), places, made_of=method)
+  step = Program(make_train_step(method, devices), places, made_of=method)
 
   def in_turn(states, batches):
     results = [step(*pair) for pair in zip(states, batches, strict=True)]

@@ -12,6 +12,7 @@ import optax
 from adseg_jax.config import Update, from_dict
 from adseg_jax.training import parallel
 from adseg_jax.training.method import make_method
+from adseg_jax.training.programs import Program
 from adseg_jax.training.state import initialize
 from adseg_jax.training.step import train_step
 from benchmarking import worker
@@ -33,9 +34,10 @@ def _method(case):
 
 def _state(case, method):
   """The same at every call."""
-  return parallel.place(
-      initialize(jax.random.key(0), method, tuple(case['crop'])), _devices()
+  begin = Program(
+      initialize, _devices(), static=(method, tuple(case['crop']))
   )
+  return parallel.place(begin(jax.random.key(0)), _devices())
 
 
 def _batch(case, seed=0):
@@ -57,7 +59,8 @@ class Runner:
     """
     self.precision = case['experiment'].get('precision', 'float32')
     method = _method(case)
-    self.train_step = parallel.make_train_step(method, _devices())
+    self.method = method
+    self.train_step = parallel.make_seeds_step(method, 1, _devices())
     self.state = _state(case, method)
     self.batch = jax.device_put(parallel.shard(_batch(case), 1))
     begin = time.perf_counter()
@@ -67,7 +70,7 @@ class Runner:
 
   def step(self):
     """Starts a step."""
-    self.state, self.metrics = self.train_step(self.state, self.batch)
+    (self.state,), self.metrics = self.train_step([self.state], [self.batch])
 
   def wait(self):
     """Until all steps are done."""
@@ -87,7 +90,8 @@ class Runner:
 
   def analyze(self) -> dict:
     """What XLA says of the compiled step: FLOPs and bytes."""
-    compiled = self.train_step.lower(self.state, self.batch).compile()
+    step = parallel.make_train_step(self.method, _devices())
+    compiled = step.lower(self.state, self.batch).compile()
     memory = compiled.memory_analysis()
     return {
         'flops': compiled.cost_analysis()['flops'],

@@ -72,8 +72,10 @@ def start(experiment, workdir, before='', devices=8):
       dir=workdir.parent, suffix='.pickle', delete=False
   ) as file:
     pickle.dump(experiment, file)
+  script = Path(file.name).with_suffix('.py')
+  script.write_text(SCRIPT.format(before))
   return subprocess.Popen(
-      [sys.executable, *QUIET, '-c', SCRIPT.format(before), file.name, workdir],
+      [sys.executable, *QUIET, script, file.name, workdir],
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
       env=os.environ | {
           'JAX_NUM_CPU_DEVICES': str(devices),

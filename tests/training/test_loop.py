@@ -104,7 +104,7 @@ def test_the_seed_reaches_the_key_and_the_stream(tiny, tmp_path, monkeypatch):
   class Start:
     """What the loop starts from: the compiled function of the state."""
 
-    eval_shape = initialize.eval_shape
+    lower = initialize.lower
 
     def __call__(self, key, *others):
       seen['key'] = key
