@@ -18,7 +18,7 @@ from adseg_jax.training.method import make_method
 from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.programs import Program
 from adseg_jax.training.seeds import cohorts
-from adseg_jax.training.state import initialize
+from adseg_jax.training.state import OPTIONS, initialize
 from adseg_jax.validation import validate
 
 
@@ -76,7 +76,7 @@ def _train(runs, dataset, method, stack):
   interruption = stack.enter_context(Interruption())
   begin = Program(
       initialize, jax.local_devices()[:1],
-      static=(method, experiment.data.crop),
+      static=(method, experiment.data.crop), made_of=OPTIONS,
   )
   begin.prepare(jax.random.key(experiment.seed))
   borrowed = _borrow(runs, method)

@@ -34,7 +34,8 @@ class Program:
       function: as jax.jit or jax.pmap gives it.
       devices: those that it runs on.
       static: its last arguments, which are static.
-      made_of: what it closes over. As of `static`, repr must tell all of it.
+      made_of: what it closes over, and its compiler's options. As of `static`,
+        repr must tell all of it.
     """
     self._function, self._static, self._made_of = function, static, made_of
     self._devices = devices
@@ -66,9 +67,7 @@ class Program:
     """Compiled now, to be found by the next start."""
     if not self._name:
       return lambda *rest: self._function(*rest, *self._static)
-    text = provenance.digest(
-        self._lowered.as_text(), provenance.surroundings(self._devices)
-    )
+    text = self._text()
     program = self._kept(text)
     if not program:
       with _without_cache():
@@ -78,6 +77,14 @@ class Program:
       )
     self._shelf.put(self._name, text.encode())
     return program
+
+  def _text(self) -> str:
+    """Its text and what the text does not say, hashed."""
+    trees = self._lowered.in_tree, self._lowered.out_tree
+    return provenance.digest(
+        self._lowered.as_text(), repr((self._made_of, trees)),
+        provenance.surroundings(self._devices),
+    )
 
   def _kept(self, text: str):
     """The program of a text, or None."""

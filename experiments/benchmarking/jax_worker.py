@@ -13,7 +13,7 @@ from adseg_jax.config import Update, from_dict
 from adseg_jax.training import parallel
 from adseg_jax.training.method import make_method
 from adseg_jax.training.programs import Program
-from adseg_jax.training.state import initialize
+from adseg_jax.training.state import OPTIONS, initialize
 from adseg_jax.training.step import train_step
 from benchmarking import worker
 
@@ -35,7 +35,8 @@ def _method(case):
 def _state(case, method):
   """The same at every call."""
   begin = Program(
-      initialize, _devices(), static=(method, tuple(case['crop']))
+      initialize, _devices(), static=(method, tuple(case['crop'])),
+      made_of=OPTIONS,
   )
   return parallel.place(begin(jax.random.key(0)), _devices())
 

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import os
 import sys
@@ -172,13 +173,44 @@ def test_what_repr_does_not_tell_is_not_kept(folder):
 
 @pytest.mark.usefixtures('folder')
 def test_a_text_that_was_met_before_is_not_compiled(monkeypatch):
-  Counted().program(made_of='one name')(X)
+  Counted().program()(X)
+  monkeypatch.setattr(provenance, 'code', lambda: 'another comment')
   monkeypatch.delattr(programs, '_without_cache')
   for traces in 1, 0:  # and is found at once from then on
     counted = Counted()
-    result = counted.program(made_of='another')(X)['result']
+    result = counted.program()(X)['result']
     np.testing.assert_array_equal(result, 3 * X)
     assert counted.traces == traces
+
+
+@pytest.mark.usefixtures('folder')
+def test_the_same_text_with_other_options_is_compiled(monkeypatch):
+  def program(level):
+    options = {'xla_backend_optimization_level': level}
+    return Program(
+        jax.jit(lambda x: x * x, compiler_options=options),
+        jax.devices()[:1], made_of=options,
+    )
+
+  program(0)(X)
+  monkeypatch.setattr(provenance, 'code', lambda: 'another level')
+  made = []
+  monkeypatch.setattr(
+      programs, '_without_cache',
+      lambda: made.append(1) or contextlib.nullcontext(),
+  )
+  program(1)(X)
+  assert made
+
+
+@pytest.mark.usefixtures('folder')
+def test_the_same_arithmetic_under_other_names_is_another_program(monkeypatch):
+  for name in 'old', 'new':
+    monkeypatch.setattr(provenance, 'code', lambda name=name: name)
+    program = Program(
+        jax.jit(lambda x, name=name: {name: 2 * x}), jax.devices()[:1]
+    )
+    np.testing.assert_array_equal(program(X)[name], 2 * X)
 
 
 def _cut(path):
