@@ -75,8 +75,8 @@ def _train(runs, dataset, method, stack):
   experiment = next(iter(runs.values()))
   interruption = stack.enter_context(Interruption())
   begin = Program(
-      initialize, jax.local_devices()[:1],
-      static=(method, experiment.data.crop), made_of=OPTIONS,
+      initialize, method, jax.local_devices()[:1],
+      static=(method, experiment.data.crop), options=OPTIONS,
   )
   begin.prepare(jax.random.key(experiment.seed))
   borrowed = _borrow(runs, method)

@@ -69,8 +69,8 @@ def make_seeds_step(method, count: int, devices=None):
         functools.partial(_together, method=method), axis_name=AXIS,
         in_axes=(None, 0), out_axes=(None, None), donate_argnums=0,
         devices=devices,
-    ), places, made_of=method)
-  step = Program(make_train_step(method, devices), places, made_of=method)
+    ), method, places)
+  step = Program(make_train_step(method, devices), method, places)
 
   def in_turn(states, batches):
     results = [step(*pair) for pair in zip(states, batches, strict=True)]

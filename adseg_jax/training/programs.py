@@ -18,28 +18,30 @@ from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
 from adseg_jax.training import provenance, shelf
+from adseg_jax.training.method import is_known
 
 
 class Program:
   """A jitted function whose arguments have the same shapes at every call.
 
   It is the function itself where JAX keeps no programs in a folder of this
-  machine, and with several hosts.
+  machine, with several hosts, and for a method that `is_known` does not know.
   """
 
-  def __init__(self, function, devices, *, static=(), made_of=None):
+  def __init__(self, function, method, devices, *, static=(), options=None):
     """Looks for nothing yet.
 
     Args:
       function: as jax.jit or jax.pmap gives it.
+      method: all that it closes over.
       devices: those that it runs on.
-      static: its last arguments, which are static.
-      made_of: what it closes over, and its compiler's options. As of `static`,
-        repr must tell all of it.
+      static: its last arguments, which are static; repr tells all of them.
+      options: its compiler's.
     """
-    self._function, self._static, self._made_of = function, static, made_of
+    self._function, self._static = function, static
+    self._made_of = method, static, options
     self._devices = devices
-    self._shelf = shelf.beside_jax()
+    self._shelf = shelf.beside_jax() if is_known(method) else None
     self._name = self._lowered = self._ready = None
 
   def prepare(self, *arguments):
@@ -103,7 +105,7 @@ class Program:
         (leaf.shape, leaf.dtype, getattr(leaf, 'sharding', None))
         for leaf in leaves
     ]
-    made_of = repr((self._made_of, self._static, tree, shapes))
+    made_of = repr((self._made_of, tree, shapes))
     if ' at 0x' in made_of:  # an object that repr does not tell
       return ''
     try:

@@ -62,9 +62,7 @@ def code() -> str:
     path = getattr(module, '__dict__', {}).get('__file__')
     if not path and name == '__main__':
       raise FileNotFoundError('the source of __main__ is in no file')
-    # TensorFlow writes the functions of the pipeline anew in every process.
-    generated = name.startswith('__autograph')
-    if path and not path.startswith(_INSTALLED) and not generated:
+    if path and not path.startswith(_INSTALLED):
       paths.add(path)
   if max(map(os.path.getmtime, paths)) > environment.LOADED:
     raise OSError('source changed after it was loaded')

@@ -35,8 +35,8 @@ def _method(case):
 def _state(case, method):
   """The same at every call."""
   begin = Program(
-      initialize, _devices(), static=(method, tuple(case['crop'])),
-      made_of=OPTIONS,
+      initialize, method, _devices(), static=(method, tuple(case['crop'])),
+      options=OPTIONS,
   )
   return parallel.place(begin(jax.random.key(0)), _devices())
 

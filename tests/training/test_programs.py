@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import functools
 import os
 import sys
@@ -8,11 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from comparison import assert_equal_runs, start
+from miniature import Mini
 from toy import on_toy
 
 from adseg_jax import environment
+from adseg_jax.config import Experiment
+from adseg_jax.losses import OBJECTIVES
 from adseg_jax.training import programs, provenance
+from adseg_jax.training.method import is_known, make_method
 from adseg_jax.training.programs import Program
+
+METHOD = make_method(Experiment(), 3)
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +51,12 @@ class Counted:
     self.traces = 0
     self.factor = factor
 
-  def program(self, **options):
+  def program(self, method=METHOD):
     def multiply(x):
       self.traces += 1
       return {'result': x * self.factor}
 
-    return Program(jax.jit(multiply), jax.devices()[:1], **options)
+    return Program(jax.jit(multiply), method, jax.devices()[:1])
 
 
 X = np.arange(3, dtype=np.float32)
@@ -59,7 +66,7 @@ X = np.arange(3, dtype=np.float32)
 def test_what_an_earlier_start_kept_is_found_without_tracing():
   first, second = Counted(), Counted()
   for counted in first, second:
-    program = counted.program(made_of='thrice')
+    program = counted.program()
     for x in X, X + 1:
       np.testing.assert_array_equal(program(x)['result'], 3 * x)
   assert (first.traces, second.traces) == (1, 0)
@@ -85,9 +92,11 @@ def test_other_arguments_are_another_program(other):
 
 
 @pytest.mark.usefixtures('folder')
-def test_what_a_function_closes_over_tells_programs_apart():
+def test_the_method_tells_programs_apart():
   for factor in 3, 4:
-    result = Counted(factor).program(made_of=factor)(X)['result']
+    adversary = dataclasses.replace(METHOD.adversary, weight=factor)
+    method = dataclasses.replace(METHOD, adversary=adversary)
+    result = Counted(factor).program(method)(X)['result']
     np.testing.assert_array_equal(result, factor * X)
 
 
@@ -95,7 +104,7 @@ def test_what_a_function_closes_over_tells_programs_apart():
 def test_static_arguments_come_last_and_tell_programs_apart():
   power = jax.jit(lambda x, n: x**n, static_argnums=1)
   for n in 2, 3:
-    program = Program(power, jax.devices()[:1], static=(n,))
+    program = Program(power, METHOD, jax.devices()[:1], static=(n,))
     np.testing.assert_array_equal(program(X), X**n)
 
 
@@ -163,11 +172,35 @@ def test_what_comes_from_unknown_source_is_not_kept(
   assert not folder.exists()
 
 
+def _with_objective(patch):
+  for name in 'discriminator', 'segmentor':
+    changed = OBJECTIVES['bce']._replace(**{name: lambda *logits: logits[0]})
+    patch.setitem(OBJECTIVES, 'bce', changed)
+    yield METHOD
+
+
+def _with_networks(patch):
+  for name in 'segmentor', 'discriminator':
+    yield dataclasses.replace(METHOD, **{name: Mini()})
+
+
+@pytest.mark.parametrize('foreign', [_with_objective, _with_networks])
+def test_what_others_wrote_is_not_kept(folder, monkeypatch, foreign):
+  """It could be made in a loop, one after the other under one name."""
+  assert is_known(METHOD)
+  for method in foreign(monkeypatch):
+    assert not is_known(method)
+    for factor in 3, 4:
+      result = Counted(factor).program(method)(X)['result']
+      np.testing.assert_array_equal(result, factor * X)
+  assert not folder.exists()
+
+
 def test_what_repr_does_not_tell_is_not_kept(folder):
-  for _ in range(2):
-    counted = Counted()
-    counted.program(made_of=object())(X)
-    assert counted.traces == 1
+  method = dataclasses.replace(METHOD, class_weights=(object(),))
+  for factor in 3, 4:
+    result = Counted(factor).program(method)(X)['result']
+    np.testing.assert_array_equal(result, factor * X)
   assert not folder.exists()
 
 
@@ -188,8 +221,8 @@ def test_the_same_text_with_other_options_is_compiled(monkeypatch):
   def program(level):
     options = {'xla_backend_optimization_level': level}
     return Program(
-        jax.jit(lambda x: x * x, compiler_options=options),
-        jax.devices()[:1], made_of=options,
+        jax.jit(lambda x: x * x, compiler_options=options), METHOD,
+        jax.devices()[:1], options=options,
     )
 
   program(0)(X)
@@ -208,7 +241,8 @@ def test_the_same_arithmetic_under_other_names_is_another_program(monkeypatch):
   for name in 'old', 'new':
     monkeypatch.setattr(provenance, 'code', lambda name=name: name)
     program = Program(
-        jax.jit(lambda x, name=name: {name: 2 * x}), jax.devices()[:1]
+        jax.jit(lambda x, name=name: {name: 2 * x}), METHOD,
+        jax.devices()[:1],
     )
     np.testing.assert_array_equal(program(X)[name], 2 * X)
 
@@ -244,7 +278,7 @@ def test_a_found_program_consumes_what_it_was_given_to_consume():
     program = Program(jax.pmap(
         add, in_axes=(None, 0), out_axes=None, donate_argnums=0,
         devices=jax.devices()[:1],
-    ), jax.devices()[:1])
+    ), METHOD, jax.devices()[:1])
     program(x, y)
     assert x.is_deleted()
     assert not y.is_deleted()
@@ -258,7 +292,7 @@ def test_all_devices_are_used_again():
     program = Program(jax.pmap(
         functools.partial(jax.lax.psum, axis_name='batch'),
         axis_name='batch', out_axes=None,
-    ), jax.devices())
+    ), METHOD, jax.devices())
     np.testing.assert_array_equal(
         program(np.ones((count, 2), np.float32)), [count, count]
     )
