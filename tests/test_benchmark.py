@@ -49,7 +49,10 @@ def turns(*seconds):
 def variant(seconds, limits=(), first=5.0):
   return {
       'start': {'first_step': first, 'since_process_start': 9.0},
-      'second_start': {'first_step': 1.0, 'since_process_start': 2.0},
+      'second_starts': [
+          {'first_step': step, 'since_process_start': start}
+          for step, start in ((1.0, 2.5), (0.5, 3.0), (4.0, 2.0))
+      ],
       'memory': {'resident': 2**30, 'device': None},
       'turns': turns(*seconds),
       'limits': [
@@ -91,6 +94,8 @@ def test_the_summary_by_hand():
   # PyTorch's count, not that of XLA's program.
   assert ours['share'] == pytest.approx(20 / 1.0 / 50)
   assert ours['compile'] == 4.0 and ours['idle'] == 1.0
+  assert (ours['start'], ours['second_start']) == (9.0, 2.5)
+  assert (ours['step'], ours['second_step']) == (5.0, 1.0)
 
 
 def test_without_pytorch_there_is_no_ratio():
@@ -103,7 +108,7 @@ def test_without_pytorch_there_is_no_ratio():
   rows = figures.rows({'toy': summary})
   assert figures.markdown(rows).splitlines()[2:] == [
       f'| toy | JAX | 4.00 (3.00 to 4.00) | {NONE} | 60% | 1.00 GiB | 4.0 s '
-      '| 9.0 s | 2.0 s |'
+      '| 9.0 s | 2.5 s (0.28) | 1.0 s (0.20) |'
   ]
 
 
@@ -177,8 +182,9 @@ def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
   assert len(ours['turns']) == len(ours['limits']) == 2
   assert toy['xla']['flops'] > 1e6 and ours['memory']['resident'] > 2**27
   assert ours['start']['since_process_start'] > ours['start']['first_step'] > 0
-  # It reads what the first start compiled.
-  assert ours['second_start']['first_step'] < ours['start']['first_step'] / 2
+  # They read what the first start made.
+  seconds = [one['first_step'] for one in ours['second_starts']]
+  assert min(seconds) < ours['start']['first_step'] / 4
 
 
 def test_a_worker_that_fails_says_why():

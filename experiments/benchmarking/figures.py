@@ -53,11 +53,12 @@ def summarize(measured: dict, batch: int) -> dict:
   Returns:
     'limit', 'best' (of PyTorch's variants), 'flops' and 'variants': name ->
     'pace' (images per second) and 'ratio' (to the best, round by round) as
-    spreads, 'share' of the limit, 'compile', 'start' and 'second_start' in
-    seconds, bytes of 'memory'. The FLOPs are those of the step as it is
-    written, PyTorch's count, for all variants alike: a program that finds a
-    way to fewer, such as Winograd's, is not held to be worse for it. Without
-    PyTorch they are those of XLA's program.
+    spreads, 'share' of the limit, bytes of 'memory', and seconds: 'compile',
+    'start' and its first 'step', 'second_start' and 'second_step', medians of
+    starts that find what the first one compiled. The FLOPs are those of the
+    step as it is written, PyTorch's count, for all variants alike: a program
+    that finds a way to fewer, such as Winograd's, is not held to be worse for
+    it. Without PyTorch they are those of XLA's program.
   """
   variants = measured['variants']
   best, most = best_torch(variants), limit(variants)
@@ -73,18 +74,31 @@ def summarize(measured: dict, batch: int) -> dict:
         'share': flops / seconds / most['flops_per_second'],
         # The first step traces and compiles, too.
         'compile': max(0.0, variant['start']['first_step'] - seconds),
-        'start': variant['start']['since_process_start'],
-        'second_start': variant['second_start']['since_process_start'],
+        **_starts(variant),
         'memory': variant['memory'],
         'idle': sum(turn['idle'] for turn in variant['turns'][1:]),
     }
   return {'limit': most, 'best': best, 'flops': flops, 'variants': result}
 
 
+def _starts(variant) -> dict:
+  """Seconds of the first start and, in the median, of second ones."""
+  first, seconds = variant['start'], variant['second_starts']
+
+  def median(name):
+    return float(np.median([one[name] for one in seconds]))
+
+  return {
+      'start': first['since_process_start'], 'step': first['first_step'],
+      'second_start': median('since_process_start'),
+      'second_step': median('first_step'),
+  }
+
+
 HEAD = (
     'case', 'variant', 'images/s (quartiles)', 'ratio (quartiles)',
     'share of limit', 'peak memory', 'compile', 'start to first step',
-    'second start',
+    'second start (of the first)', 'its first step (of the first)',
 )
 
 
@@ -114,7 +128,8 @@ def _row(name, one):
       _written(one['pace'], 3), _written(one['ratio'], 2),
       f'{one["share"]:.0%}', f'{memory / 2**30:.2f} GiB',
       f'{one["compile"]:.1f} s', f'{one["start"]:.1f} s',
-      f'{one["second_start"]:.1f} s',
+      f'{one["second_start"]:.1f} s ({one["second_start"] / one["start"]:.2f})',
+      f'{one["second_step"]:.1f} s ({one["second_step"] / one["step"]:.2f})',
   ]
 
 
