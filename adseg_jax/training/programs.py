@@ -25,7 +25,8 @@ class Program:
   """A jitted function whose arguments have the same shapes at every call.
 
   It is the function itself where JAX keeps no programs in a folder of this
-  machine, with several hosts, and for a method that `is_known` does not know.
+  machine, with several hosts, for a method that `is_known` does not know, and
+  where JAX is told to run operations one by one.
   """
 
   def __init__(self, function, method, devices, *, static=(), options=None):
@@ -41,7 +42,7 @@ class Program:
     self._function, self._static = function, static
     self._made_of = method, static, options
     self._devices = devices
-    self._shelf = shelf.beside_jax() if is_known(method) else None
+    self._shelf = _shelf_of(method)
     self._name = self._lowered = self._ready = None
 
   def prepare(self, *arguments):
@@ -114,6 +115,14 @@ class Program:
       )
     except OSError:
       return ''
+
+
+def _shelf_of(method):
+  """Where programs of a method are kept; None: nowhere."""
+  one_by_one = 'jax_disable_jit', 'jax_debug_nans', 'jax_debug_infs'
+  if any(map(jax.config.values.get, one_by_one)) or not is_known(method):
+    return None
+  return shelf.beside_jax()
 
 
 @contextlib.contextmanager

@@ -32,10 +32,10 @@ def script(monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
   """JAX's folder of compiled programs, for the length of a test."""
-  before = {
-      name: jax.config.values[name]
-      for name in ('jax_enable_compilation_cache', 'jax_compilation_cache_dir')
-  }
+  before = {name: jax.config.values[name] for name in (
+      'jax_enable_compilation_cache', 'jax_compilation_cache_dir',
+      'jax_disable_jit', 'jax_debug_nans', 'jax_debug_infs',
+  )}
   jax.config.update('jax_enable_compilation_cache', True)
   jax.config.update('jax_compilation_cache_dir', str(tmp_path))
   yield tmp_path / 'adseg_jax'
@@ -301,8 +301,11 @@ def test_all_devices_are_used_again():
 @pytest.mark.parametrize('setting', [
     {'jax_enable_compilation_cache': False},
     {'jax_compilation_cache_dir': None},
+    {'jax_disable_jit': True},
+    {'jax_debug_nans': True},
+    {'jax_debug_infs': True},
 ])
-def test_without_a_folder_it_is_the_function(folder, setting):
+def test_without_a_folder_or_to_debug_it_is_the_function(folder, setting):
   for name, value in setting.items():
     jax.config.update(name, value)
   program = Counted().program()
