@@ -1,12 +1,9 @@
 """The convolutions of VGG-16 (Simonyan and Zisserman 2015)."""
 
-import math
-
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
-from adseg_jax.layers import HE, Conv, channels
+from adseg_jax.layers import Conv, channels
 
 # Convolutions of each block: count, channels (Simonyan and Zisserman 2015,
 # table 1, column D).
@@ -67,20 +64,6 @@ def _block(network: VGG16, x, number: int):
   return x
 
 
-def he_by_taps(key, shape, dtype=jnp.float32):
-  """He's normal kernel [kh,kw,I,O], drawn tap by tap.
-
-  The 103 million numbers of fc6, drawn at once, take three times their memory.
-  """
-  taps = math.prod(shape[:-2])
-
-  def draw(key):
-    # A tap alone has fewer inputs than the kernel.
-    return HE(key, shape[-2:], dtype) / math.sqrt(taps)
-
-  return jax.lax.map(draw, jax.random.split(key, taps)).reshape(shape)
-
-
 def classify(x, num_classes: int, width: float, dropout: float, *,
              dilation: int = 1, train: bool):
   """fc6 and fc7 as convolutions, with dropout, then the class layer.
@@ -100,9 +83,6 @@ def classify(x, num_classes: int, width: float, dropout: float, *,
     logits [B,h,w,C].
   """
   for name, size, step in (('fc6', 7, dilation), ('fc7', 1, 1)):
-    x = Conv(
-        channels(4096, width), size, dilation=step, kernel_init=he_by_taps,
-        name=name,
-    )(x)
+    x = Conv(channels(4096, width), size, dilation=step, name=name)(x)
     x = nn.Dropout(dropout, deterministic=not train)(x)
   return Conv(num_classes, 1, activation=None, name='score')(x)

@@ -12,7 +12,7 @@ from adseg_jax.config import Experiment, Segmentor, SegmentorName, names
 from adseg_jax.layers import resize
 from adseg_jax.segmentors import SEGMENTORS, Dilated8, FCN8s, FCN16s, FCN32s
 from adseg_jax.segmentors.dilated import Context
-from adseg_jax.segmentors.vgg import BLOCKS, he_by_taps
+from adseg_jax.segmentors.vgg import BLOCKS
 from adseg_jax.training.method import make_method
 
 TINY = 1 / 64
@@ -45,20 +45,6 @@ def test_the_experiment_names_them_and_gives_the_context():
   assert make_method(experiment, 21).segmentor == Dilated8(21, 0.5, 'large')
   experiment = Experiment(segmentor=Segmentor('fcn8s', 0.5))
   assert make_method(experiment, 21).segmentor == FCN8s(21, 0.5)
-
-
-def test_drawn_by_taps_a_kernel_is_he_s():
-  drawn = he_by_taps(jax.random.key(1), (7, 5, 64, 128))
-  deviation = (2 / (7 * 5 * 64)) ** 0.5
-  assert drawn.shape == (7, 5, 64, 128) and drawn.dtype == jnp.float32
-  # Of 8192 numbers a tap: the deviation of a deviation is 0.7 % at most.
-  np.testing.assert_allclose(drawn.std((2, 3)), deviation, rtol=0.04)
-  np.testing.assert_allclose(drawn.mean((2, 3)), 0, atol=0.06 * deviation)
-  # Beyond two deviations of the normal before it was cut, nothing.
-  whole = layers.HE(jax.random.key(1), (7, 5, 64, 128))
-  np.testing.assert_allclose(jnp.abs(drawn).max(), jnp.abs(whole).max(), 1e-3)
-  taps = np.asarray(drawn).reshape(35, -1)
-  assert np.abs(np.corrcoef(taps) - np.eye(35)).max() < 0.06
 
 
 FRONT = 134_346_581
