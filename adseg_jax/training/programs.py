@@ -71,14 +71,17 @@ class Program:
     if not self._name:
       return lambda *rest: self._function(*rest, *self._static)
     text = self._text()
-    program = self._kept(text)
-    if not program:
-      with _without_cache():
-        program = self._lowered.compile()
-      self._shelf.put(
-          text, pickle.dumps(serialize_executable.serialize(program))
-      )
+    program = self._kept(text) or self._compiled(text)
     self._shelf.put(self._name, text.encode())
+    return program
+
+  def _compiled(self, text: str):
+    """Compiled, and kept if it can be: not every device's programs can."""
+    with _without_cache():
+      program = self._lowered.compile()
+    with contextlib.suppress(Exception):
+      content = pickle.dumps(serialize_executable.serialize(program))
+      self._shelf.put(text, content)
     return program
 
   def _text(self) -> str:

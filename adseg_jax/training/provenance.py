@@ -62,8 +62,8 @@ def code() -> str:
     path = getattr(module, '__dict__', {}).get('__file__')
     if not path and name == '__main__':
       raise FileNotFoundError('the source of __main__ is in no file')
-    if path and not path.startswith(_INSTALLED):
-      paths.add(path)
+    if path and not str(path).startswith(_INSTALLED):
+      paths.add(str(path))
   if max(map(os.path.getmtime, paths)) > environment.LOADED:
     raise OSError('source changed after it was loaded')
   return digest(*(Path(path).read_bytes() for path in sorted(paths)))

@@ -217,6 +217,19 @@ def test_a_text_that_was_met_before_is_not_compiled(monkeypatch):
 
 
 @pytest.mark.usefixtures('folder')
+def test_a_program_that_cannot_be_kept_is_run_all_the_same(monkeypatch):
+  """As on a device whose programs can't be written."""
+  def refuse(_):
+    raise NotImplementedError
+
+  monkeypatch.setattr(programs.serialize_executable, 'serialize', refuse)
+  for _ in range(2):
+    counted = Counted()
+    np.testing.assert_array_equal(counted.program()(X)['result'], 3 * X)
+    assert counted.traces == 1
+
+
+@pytest.mark.usefixtures('folder')
 def test_the_same_text_with_other_options_is_compiled(monkeypatch):
   def program(level):
     options = {'xla_backend_optimization_level': level}
