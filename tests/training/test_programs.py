@@ -139,6 +139,21 @@ def test_a_setting_of_jax_tells_programs_apart():
   assert counted.traces == 1
 
 
+def test_the_folder_may_move(folder, tmp_path):
+  Counted().program()(X)
+  (tmp_path / 'moved').mkdir()
+  folder.rename(tmp_path / 'moved' / folder.name)
+  jax.config.update('jax_compilation_cache_dir', str(tmp_path / 'moved'))
+  counted = Counted()
+  counted.program()(X)
+  assert counted.traces == 0
+
+
+def test_a_digest_tells_where_a_part_ends():
+  assert provenance.digest('ab', 'c') != provenance.digest('a', 'bc')
+  assert provenance.digest('ab', 'c') == provenance.digest(b'ab', b'c')
+
+
 def test_code_is_that_of_the_package_and_of_the_user(tmp_path, monkeypatch):
   known = provenance.code()
   assert provenance.code() == known
@@ -173,8 +188,9 @@ def test_what_comes_from_unknown_source_is_not_kept(
 
 
 def _with_objective(patch):
+  meant = OBJECTIVES['bce']
   for name in 'discriminator', 'segmentor':
-    changed = OBJECTIVES['bce']._replace(**{name: lambda *logits: logits[0]})
+    changed = meant._replace(**{name: lambda *logits: logits[0]})
     patch.setitem(OBJECTIVES, 'bce', changed)
     yield METHOD
 
@@ -227,6 +243,26 @@ def test_a_program_that_cannot_be_kept_is_run_all_the_same(monkeypatch):
     counted = Counted()
     np.testing.assert_array_equal(counted.program()(X)['result'], 3 * X)
     assert counted.traces == 1
+
+
+@pytest.mark.usefixtures('folder')
+def test_what_jax_s_own_cache_holds_is_kept_in_full():
+  """XLA can't write a program that it has read."""
+  least = jax.config.jax_persistent_cache_min_compile_time_secs
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+  x = np.ones((64, 64), np.float32)
+
+  def function():
+    return jax.jit(lambda x: jnp.sort(jnp.tanh(x @ x) + jnp.sin(x), 0).sum())
+
+  try:
+    wanted = function()(x)
+    for _ in range(2):
+      jax.clear_caches()
+      found = Program(function(), METHOD, jax.devices()[:1])(x)
+      assert found == wanted
+  finally:
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', least)
 
 
 @pytest.mark.usefixtures('folder')
