@@ -62,7 +62,9 @@ def code() -> str:
     path = getattr(module, '__dict__', {}).get('__file__')
     if not path and name == '__main__':
       raise FileNotFoundError('the source of __main__ is in no file')
-    if path and not str(path).startswith(_INSTALLED):
+    # TensorFlow's AutoGraph writes what it rewrote anew in every process.
+    generated = name.startswith('__autograph_generated')
+    if path and not generated and not str(path).startswith(_INSTALLED):
       paths.add(str(path))
   if max(map(os.path.getmtime, paths)) > environment.LOADED:
     raise OSError('source changed after it was loaded')

@@ -3,6 +3,7 @@ import dataclasses
 import functools
 import os
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +25,10 @@ METHOD = make_method(Experiment(), 3)
 
 @pytest.fixture(autouse=True)
 def script(monkeypatch):
-  """As in a script; processes of pytest-xdist come from no file."""
+  """As in a script that has just begun: pytest-xdist's come from no file."""
   main = sys.modules['__main__']
   monkeypatch.setattr(main, '__file__', __file__, raising=False)
+  monkeypatch.setattr(environment, 'LOADED', time.time())
 
 
 @pytest.fixture
@@ -167,6 +169,14 @@ def test_code_is_that_of_the_package_and_of_the_user(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'mine', module)
     codes.add(provenance.code())
   assert len(codes - {known}) == 2
+
+
+def test_what_tensorflow_rewrote_is_no_code_of_the_user(monkeypatch, tmp_path):
+  known = provenance.code()
+  module = type(sys)('__autograph_generated_filexyz')
+  module.__file__ = str(tmp_path / 'xyz.py')
+  monkeypatch.setitem(sys.modules, module.__name__, module)
+  assert provenance.code() == known
 
 
 @pytest.mark.parametrize('prevent', [
