@@ -107,8 +107,8 @@ def test_without_pytorch_there_is_no_ratio():
   assert summary['best'] == '' and summary['variants']['jax']['ratio'] is None
   rows = figures.rows({'toy': summary})
   assert figures.markdown(rows).splitlines()[2:] == [
-      f'| toy | JAX | 4.00 (3.00 to 4.00) | {NONE} | 60% | 1.00 GiB | 4.0 s '
-      '| 9.0 s | 2.5 s (0.28) | 1.0 s (0.20) |'
+      f'| toy | JAX | 4.00 (3.00 to 4.00) | {NONE} | 60% | 1.00 GiB | 4.0 '
+      '| 9.0 | 2.5 (0.28) | 1.0 (0.20) |'
   ]
 
 

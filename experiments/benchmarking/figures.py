@@ -97,8 +97,8 @@ def _starts(variant) -> dict:
 
 HEAD = (
     'case', 'variant', 'images/s (quartiles)', 'ratio (quartiles)',
-    'share of limit', 'peak memory', 'compile', 'start to first step',
-    'second start (of the first)', 'its first step (of the first)',
+    'share of limit', 'peak memory', 'compile, s', 'start to first step, s',
+    'second start, s (of the first)', 'its first step, s (of the first)',
 )
 
 
@@ -127,9 +127,9 @@ def _row(name, one):
       'JAX' if name == 'jax' else f'PyTorch {name}',
       _written(one['pace'], 3), _written(one['ratio'], 2),
       f'{one["share"]:.0%}', f'{memory / 2**30:.2f} GiB',
-      f'{one["compile"]:.1f} s', f'{one["start"]:.1f} s',
-      f'{one["second_start"]:.1f} s ({one["second_start"] / one["start"]:.2f})',
-      f'{one["second_step"]:.1f} s ({one["second_step"] / one["step"]:.2f})',
+      f'{one["compile"]:.1f}', f'{one["start"]:.1f}',
+      f'{one["second_start"]:.1f} ({one["second_start"] / one["start"]:.2f})',
+      f'{one["second_step"]:.1f} ({one["second_step"] / one["step"]:.2f})',
   ]
 
 
