@@ -24,12 +24,14 @@ class Shelf:
   def get(self, name: str) -> bytes | None:
     """The content; None where there is none, or it is damaged."""
     path = self._folder / name
-    with contextlib.suppress(OSError):
+    try:
       content = path.read_bytes()
+    except OSError:
+      return None
+    with contextlib.suppress(OSError):  # a folder may be read and not written
       os.utime(path)  # when it was last used
-      if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST]:
-        return content[_DIGEST:]
-    return None
+    whole = hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST]
+    return content[_DIGEST:] if whole else None
 
   def put(self, name: str, content: bytes):
     """Keeps it, and deletes what was not used for a month."""

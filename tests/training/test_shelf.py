@@ -50,6 +50,17 @@ def test_a_folder_that_cannot_be_written_is_no_mistake(tmp_path):
   assert one.get('name') is None
 
 
+def test_a_folder_that_can_only_be_read_is_read(tmp_path, monkeypatch):
+  one = Shelf(tmp_path)
+  one.put('name', b'content')
+
+  def refuse(_):
+    raise PermissionError
+
+  monkeypatch.setattr(os, 'utime', refuse)
+  assert one.get('name') == b'content'
+
+
 def test_it_lies_in_a_folder_of_this_machine_only():
   before = {
       name: jax.config.values[name]
