@@ -246,7 +246,7 @@ def test_a_text_that_was_met_before_is_not_compiled(monkeypatch):
 def test_a_program_that_cannot_be_kept_is_run_all_the_same(monkeypatch):
   """As on a device whose programs can't be written."""
   def refuse(_):
-    raise NotImplementedError
+    raise ValueError('Compilation does not support serialization')
 
   monkeypatch.setattr(programs.serialize_executable, 'serialize', refuse)
   for _ in range(2):
