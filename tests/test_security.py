@@ -78,6 +78,7 @@ finally:
 """
 
 
+# Kept programs are pickled; as in all tests, none are kept here.
 @pytest.mark.slow
 def test_a_run_reaches_for_no_network_and_no_pickle(tmp_path, prepared):
   done = subprocess.run(

@@ -57,8 +57,8 @@ def train_batches(
   part = data.batch // hosts
   images, labels = examples.tensors
 
-  # Nothing in it branches on a value, and rewriting it for that takes half a
-  # second of every start.
+  # Nothing in it branches on a value, and rewriting it for that takes most of
+  # the time in which the stream is made.
   @tf.autograph.experimental.do_not_convert
   def load(count):
     position = count // part * data.batch + host * part + count % part

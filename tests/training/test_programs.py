@@ -408,7 +408,8 @@ def test_a_second_start_traces_and_compiles_nothing_and_ends_in_the_same_bits(
     assert (err, process.returncode) == ('', 0)
     said.append([int(word) for word in out.splitlines()[-1].split()])
   (compiled, _, *traced), (again, found, *traced_again) = said
-  assert compiled > 2
+  # Beside the first state's and the step's, which JAX's cache does not see.
+  assert compiled > 3
   assert min(traced) > 0
   assert (again, found, *traced_again) == (0, compiled, 0, 0)
   assert_equal_runs(experiment, tmp_path / 'first', tmp_path / 'second')
