@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax import patches, tiles
+from adseg_jax.initializers import he_normal
 
-HE = nn.initializers.he_normal()
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 
@@ -235,7 +235,7 @@ class Conv(nn.Module):
   pool: bool = False
   activation: object = nn.relu
   mean: bool = False
-  kernel_init: object = HE
+  kernel_init: object = he_normal
 
   @nn.compact
   def __call__(self, *parts):

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -166,8 +167,11 @@ def test_a_busy_machine_is_said_to_be(monkeypatch, capsys):
 
 def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
   benchmark = module('benchmark')
+  processes = module('benchmarking.processes')
+  monkeypatch.setattr(processes, 'find_torch', lambda python: '')
+  at_hand = []
   monkeypatch.setattr(
-      module('benchmarking.processes'), 'find_torch', lambda python: ''
+      processes, 'have_memory_at_hand', lambda: at_hand.append(1)
   )
   monkeypatch.setattr(
       module('benchmarking.cases'), 'CASES', {'toy': make_case()}
@@ -185,6 +189,20 @@ def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
   # They read what the first start made.
   seconds = [one['first_step'] for one in ours['second_starts']]
   assert min(seconds) < ours['start']['first_step'] / 4
+  assert len(at_hand) == 1 + len(seconds)
+
+
+@pytest.mark.skipif(
+    'SC_AVPHYS_PAGES' not in os.sysconf_names, reason='no count of free memory'
+)
+def test_memory_at_hand_was_filled_and_is_free_again(monkeypatch):
+  processes = module('benchmarking.processes')
+  monkeypatch.setattr(processes, 'AT_HAND', 2**26)
+  tracemalloc.start()
+  processes.have_memory_at_hand()
+  left, peak = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  assert left < 2**20 < 2**26 <= peak
 
 
 def test_a_worker_that_fails_says_why():

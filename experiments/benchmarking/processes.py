@@ -9,11 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from adseg_jax.errors import UserError
 
 VARIANTS = 'eager', 'channels_last', 'compile'
 TOLERANCE = 1e-4  # of losses and gradients, relative
 SECOND_STARTS = 3
+AT_HAND = 4 * 2**30  # bytes; more than a start of any case takes
 _EXPERIMENTS = Path(__file__).parents[1]
 # The same for all. glibc gives big buffers back to the kernel after each step
 # otherwise, to be faulted in again by the next, in pages of 4 KiB.
@@ -97,6 +100,19 @@ def open_worker(python: str, module: str, cache: str = ''):
       worker.close()
 
 
+def have_memory_at_hand():
+  """Fills free memory and frees it, so that a start need not wait for it.
+
+  A virtual machine may give free memory back to its host, and wait two seconds
+  a GiB to get it again: a start would measure how long ago another process
+  ended.
+  """
+  known = 'SC_AVPHYS_PAGES' in os.sysconf_names  # not on every system
+  pages = os.sysconf('SC_AVPHYS_PAGES') if known else 0
+  free = pages * os.sysconf('SC_PAGE_SIZE')
+  np.ones(min(AT_HAND, free // 2), np.uint8)
+
+
 def find_torch(python: str) -> str:
   """PyTorch's version in an interpreter, '' without it.
 
@@ -171,6 +187,7 @@ def measure(
     for name in ('jax', *(variants if torch_python else ())):
       side, options = _side(name, torch_python, platform)
       cache = stack.enter_context(tempfile.TemporaryDirectory())
+      have_memory_at_hand()
       worker = stack.enter_context(open_worker(*side, cache))
       try:
         found[name] = _started(worker, case, steps, options) | {
@@ -224,6 +241,7 @@ def _start(worker, case, options) -> dict:
 
 def _second_start(side, cache, case, options) -> dict:
   """The same of a process that finds the first one's compiled programs."""
+  have_memory_at_hand()
   with open_worker(*side, cache) as worker:
     return _start(worker, case, options)
 
