@@ -154,14 +154,15 @@ def _run(experiment: Experiment, description: str):
   environment.prepare()
   if arguments.distributed is not None:
     join(arguments.distributed)
-  from etils import epath
-  from rich.console import Console
+  with environment.importing():
+    from etils import epath
+    from rich.console import Console
 
-  from adseg_jax.reporting.report import table, write_report
-  from adseg_jax.smoke import shrunk
-  from adseg_jax.training.loop import train_seeds
-  from adseg_jax.training.parallel import is_main
-  from adseg_jax.training.seeds import runs_of
+    from adseg_jax.reporting.report import table, write_report
+    from adseg_jax.smoke import shrunk
+    from adseg_jax.training.loop import train_seeds
+    from adseg_jax.training.parallel import is_main
+    from adseg_jax.training.seeds import runs_of
 
   if arguments.smoke:
     arguments = shrunk(arguments)

@@ -1,4 +1,7 @@
+import gc
+import importlib
 import os
+import sys
 
 import pytest
 
@@ -50,3 +53,21 @@ def test_another_number_of_cores_keeps_programs_of_its_own(monkeypatch):
   here = environment.programs()
   monkeypatch.setattr(environment, '_cores', lambda: 1000)
   assert environment.programs() != here
+
+
+@pytest.mark.parametrize('on', [True, False])
+def test_the_garbage_collector_waits_for_imports(monkeypatch, on):
+  done = []
+  for name in ('disable', 'freeze', 'enable'):
+    monkeypatch.setattr(gc, name, lambda name=name: done.append(name))
+  monkeypatch.setattr(gc, 'isenabled', lambda: on)
+  with pytest.raises(ImportError), environment.importing():
+    monkeypatch.setitem(sys.modules, 'a_new_module', gc)
+    raise ImportError
+  last = ['enable'] * on
+  assert done == ['disable', 'freeze', *last]
+  # A second time nothing is imported: what lives now may become garbage.
+  done.clear()
+  with environment.importing():
+    importlib.import_module('gc')
+  assert done == ['disable', *last]

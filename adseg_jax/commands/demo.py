@@ -5,6 +5,7 @@ import importlib.util
 
 import tyro
 
+from adseg_jax import environment
 from adseg_jax.errors import UserError
 
 
@@ -53,11 +54,12 @@ def run(arguments: Arguments):
 
 def _serve(arguments):
   # Slow to import: not before the arguments are read.
-  import tempfile
+  with environment.importing():
+    import tempfile
 
-  from adseg_jax.demo import server, words
-  from adseg_jax.evaluation.predict_files import make_predict
-  from adseg_jax.training.restore import restore
+    from adseg_jax.demo import server, words
+    from adseg_jax.evaluation.predict_files import make_predict
+    from adseg_jax.training.restore import restore
 
   with (
       server.listen(arguments.port) as listening,

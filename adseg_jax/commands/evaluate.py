@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from adseg_jax import environment
 from adseg_jax.errors import UserError
 
 
@@ -60,9 +61,10 @@ def run(arguments: Arguments):
   check(arguments)
   window = window_of(arguments.sliding)
   # Slow to import: not before the arguments are read.
-  from adseg_jax.data import dataset as datasets
-  from adseg_jax.evaluation.inference import Views
-  from adseg_jax.training.restore import restore
+  with environment.importing():
+    from adseg_jax.data import dataset as datasets
+    from adseg_jax.evaluation.inference import Views
+    from adseg_jax.training.restore import restore
 
   trained = restore(arguments.workdir, arguments.checkpoint)
   # At its own size: the segmentor's view is resized, the truth is not.
@@ -130,11 +132,12 @@ def _evaluate(arguments, trained, dataset, data, split, views):
   from rich.console import Console
   from rich.progress import track
 
-  from adseg_jax.data.examples import load
-  from adseg_jax.evaluation import sheet
-  from adseg_jax.evaluation.score import score
-  from adseg_jax.files import write, write_picture
-  from adseg_jax.training.run import devices, versions
+  with environment.importing():
+    from adseg_jax.data.examples import load
+    from adseg_jax.evaluation import sheet
+    from adseg_jax.evaluation.score import score
+    from adseg_jax.files import write, write_picture
+    from adseg_jax.training.run import devices, versions
 
   console, examples = Console(), load(dataset, split, data)
   begun = time.monotonic()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from adseg_jax import environment
 from adseg_jax.errors import UserError
 
 
@@ -55,7 +56,8 @@ def run(arguments: Arguments):
         'folder'
     )
   # Slow to import: not before the arguments are read.
-  from adseg_jax.training.restore import restore
+  with environment.importing():
+    from adseg_jax.training.restore import restore
 
   trained = restore(arguments.workdir, arguments.checkpoint)
   try:

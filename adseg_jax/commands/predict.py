@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+from adseg_jax import environment
 from adseg_jax.errors import UserError
 
 
@@ -51,9 +52,10 @@ def run(arguments: Arguments):
   if arguments.output is None:
     raise UserError('give a folder for the results: --output DIR')
   # Slow to import: not before the arguments are read.
-  from adseg_jax.data.dataset import shorten
-  from adseg_jax.evaluation import pictures
-  from adseg_jax.training.restore import restore
+  with environment.importing():
+    from adseg_jax.data.dataset import shorten
+    from adseg_jax.evaluation import pictures
+    from adseg_jax.training.restore import restore
 
   files, empty = pictures.find(words, arguments.output)
   if not files:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import jax
 from etils import epath
 
-from adseg_jax import config, pretrained
+from adseg_jax import config, environment, pretrained
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.training import member, parallel, run, scoring
@@ -127,7 +127,8 @@ def _load(dataset, data: config.Data):
   All at the start, so that what is wrong is not found at the end.
   """
   # TensorFlow takes seconds to import: not before the settings are checked.
-  from adseg_jax.data.examples import load
+  with environment.importing():
+    from adseg_jax.data.examples import load
 
   return (
       load(dataset, data.train or dataset.train, data),

@@ -4,18 +4,21 @@ import dataclasses
 import functools
 import time
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
+from adseg_jax import environment
 
-from adseg_jax.config import Update, from_dict
-from adseg_jax.training import parallel
-from adseg_jax.training.method import make_method
-from adseg_jax.training.programs import Program
-from adseg_jax.training.state import OPTIONS, initialize
-from adseg_jax.training.step import train_step
-from benchmarking import worker
+with environment.importing():  # as the experiment scripts do
+  import jax
+  import jax.numpy as jnp
+  import numpy as np
+  import optax
+
+  from adseg_jax.config import Update, from_dict
+  from adseg_jax.training import parallel
+  from adseg_jax.training.method import make_method
+  from adseg_jax.training.programs import Program
+  from adseg_jax.training.state import OPTIONS, initialize
+  from adseg_jax.training.step import train_step
+  from benchmarking import worker
 
 
 def device() -> dict:

@@ -9,8 +9,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
 from adseg_jax.errors import UserError
 
 VARIANTS = 'eager', 'channels_last', 'compile'
@@ -105,12 +103,16 @@ def have_memory_at_hand():
 
   A virtual machine may give free memory back to its host, and wait two seconds
   a GiB to get it again: a start would measure how long ago another process
-  ended.
+  ended. In a process of its own: a worker's peak of memory would begin with
+  that of this one.
   """
   known = 'SC_AVPHYS_PAGES' in os.sysconf_names  # not on every system
   pages = os.sysconf('SC_AVPHYS_PAGES') if known else 0
-  free = pages * os.sysconf('SC_PAGE_SIZE')
-  np.ones(min(AT_HAND, free // 2), np.uint8)
+  count = min(AT_HAND, pages * os.sysconf('SC_PAGE_SIZE') // 2)
+  subprocess.run(
+      [sys.executable, '-c', f'import numpy; numpy.ones({count}, "u1")'],
+      check=True,
+  )
 
 
 def find_torch(python: str) -> str:
