@@ -14,7 +14,7 @@ from adseg_jax.errors import UserError
 VARIANTS = 'eager', 'channels_last', 'compile'
 TOLERANCE = 1e-4  # of losses and gradients, relative
 SECOND_STARTS = 3
-AT_HAND = 4 * 2**30  # bytes; more than a start of any case takes
+AT_HAND = 4 * 2**30  # bytes; more than a start on a CPU takes
 _EXPERIMENTS = Path(__file__).parents[1]
 # The same for all. glibc gives big buffers back to the kernel after each step
 # otherwise, to be faulted in again by the next, in pages of 4 KiB.
