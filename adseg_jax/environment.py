@@ -38,7 +38,7 @@ def prepare():
 def importing():
   """Imports inside take less time, and so do all collections of garbage later.
 
-  The collector would go through the million objects that JAX and TensorFlow
+  The collector would go through the 600,000 objects that JAX and TensorFlow
   make, again and again, and they stay.
   """
   on, before = gc.isenabled(), len(sys.modules)

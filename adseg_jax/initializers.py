@@ -1,9 +1,9 @@
-"""First kernels, drawn in a form that is fast on CPU too.
+"""First kernels, drawn in a form that is fast on CPU, too.
 
 The numbers are those of Linen's initialiser. On CPU, JAX draws random bits by
 a loop that passes five times over all of them: for the 103 million weights of
-VGG-16's fc6 that is 1.2 GB of temporary memory and most of the time until the
-first step. Here each number's rounds follow one another in registers.
+VGG-16's fc6 that is 1.2 GB of temporary memory, and more than twice the time.
+Here each number's rounds follow one another in registers.
 """
 
 import math

@@ -53,10 +53,10 @@ def run(arguments: Arguments):
 
 
 def _serve(arguments):
+  import tempfile
+
   # Slow to import: not before the arguments are read.
   with environment.importing():
-    import tempfile
-
     from adseg_jax.demo import server, words
     from adseg_jax.evaluation.predict_files import make_predict
     from adseg_jax.training.restore import restore
