@@ -33,9 +33,6 @@ class Arguments:
   the same folder continues it."""
   control: bool = False
   """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
-  seeds: int | None = None
-  """Train so many runs at once, with the seeds SEED, SEED + 1 and so on, each
-  in WORKDIR/seedK; the same command continues all of them."""
   smoke: bool = False
   """Shrink all to less than a minute, in WORKDIR/smoke: does it run?"""
   distributed: tuple[str, ...] | None = None
@@ -160,24 +157,22 @@ def _run(experiment: Experiment, description: str):
 
     from adseg_jax.reporting.report import table, write_report
     from adseg_jax.smoke import shrunk
-    from adseg_jax.training.loop import train_seeds
+    from adseg_jax.training.loop import train
     from adseg_jax.training.parallel import is_main
-    from adseg_jax.training.seeds import runs_of
 
   if arguments.smoke:
     arguments = shrunk(arguments)
   folder = epath.Path(arguments.workdir)
-  experiment, seeds = arguments.experiment, arguments.seeds
-  arms = [runs_of(experiment, folder, seeds)]
+  experiment = arguments.experiment
+  arms = {folder: experiment}
   if arguments.control and experiment.adversary.weight:
-    arms.append(runs_of(control_of(experiment), folder / 'control', seeds))
-  for runs in arms:
-    train_seeds(runs)
+    arms[folder / 'control'] = control_of(experiment)
+  for workdir, arm in arms.items():
+    train(arm, workdir)
   if not is_main():
     return
-  workdirs = [workdir for runs in arms for workdir in runs]
-  page = write_report(workdirs, folder / 'report.html')
-  Console().print(table(workdirs))
+  page = write_report(list(arms), folder / 'report.html')
+  Console().print(table(list(arms)))
   print(f'Report: {page}')
 
 

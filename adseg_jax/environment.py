@@ -6,18 +6,14 @@ import hashlib
 import os
 import platform
 import sys
-import time
 from pathlib import Path
-
-# When this process began to load the package.
-LOADED = time.time()
 
 
 def prepare():
   """Sets what the environment does not: quiet libraries, kept programs.
 
   Compiled programs are kept in the user's cache folder, so that a second
-  start, or a second seed, does not compile again; the variable
+  start, or a second seed, traces and does not compile again; the variable
   JAX_COMPILATION_CACHE_DIR names another folder.
   """
   # TensorFlow logs to stderr from C++ otherwise.

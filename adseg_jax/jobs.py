@@ -17,7 +17,6 @@ from etils import epath
 from adseg_jax import cli
 from adseg_jax.config import Experiment
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.training.seeds import folder_of
 
 ArmName = Literal['standard', 'adversarial']
 _STOPPED = 'stopped: the same command continues'
@@ -145,7 +144,7 @@ def plan(
   for seed in dict.fromkeys(seeds):
     for arm in dict.fromkeys(arms):
       experiment, words = kinds[arm]
-      folder = folder_of(epath.Path(workdir) / arm, seed)
+      folder = epath.Path(workdir) / arm / f'seed{seed}'
       command = [
           sys.executable, str(script), '--workdir', str(folder),
           '--seed', str(seed), *words,

@@ -16,9 +16,8 @@ from adseg_jax.errors import UserError
 
 PACKAGE = Path(__file__).parents[1] / 'adseg_jax'
 # The module that reads .pth files has an Unpickler of its own, which refuses
-# whatever is no tensor. Compiled programs are code of this machine, pickled or
-# not; they are read from the user's own folder only.
-MAY_UNPICKLE = {'pretrained/pth.py', 'training/programs.py'}
+# whatever is no tensor.
+MAY_UNPICKLE = {'pretrained/pth.py'}
 RUNS_CODE = {
     'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'marshal', 'shelve',
     'torch', 'yaml',
@@ -78,7 +77,6 @@ finally:
 """
 
 
-# Kept programs are pickled; as in all tests, none are kept here.
 @pytest.mark.slow
 def test_a_run_reaches_for_no_network_and_no_pickle(tmp_path, prepared):
   done = subprocess.run(

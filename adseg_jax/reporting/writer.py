@@ -77,8 +77,7 @@ class Writer:
   """
 
   def __init__(
-      self, workdir: epath.Path, total_steps: int, start_step: int = 0,
-      leader: 'Writer | None' = None,
+      self, workdir: epath.Path, total_steps: int, start_step: int = 0
   ):
     """Prepares a writer; files are opened by `with`.
 
@@ -86,21 +85,17 @@ class Writer:
       workdir: folder of the run; made if it is missing.
       total_steps: step that the run ends with.
       start_step: step that it starts from, 0 or that of a checkpoint.
-      leader: the writer that shows progress for this one, too, where runs
-        train together; messages go where its go.
     """
     self._workdir = epath.Path(workdir)
     self._total, self._start = total_steps, start_step
-    self._leads = leader is None
-    self._console = leader._console if leader else Console()
-    console = self._console
+    self._console = console = Console()
     live = console.is_terminal and not console.is_dumb_terminal
     self._bar = Progress(
         TextColumn('{task.completed}/{task.total}', style='bold'),
         BarColumn(None),
         TextColumn('{task.fields[status]}', markup=False),
         console=console, refresh_per_second=4,
-        disable=not (live and self._leads),
+        disable=not live,
     )
     self._first = None  # step and time of the first report of progress
     self._printed = -math.inf
@@ -157,15 +152,13 @@ class Writer:
         for index, triple in enumerate(triples)
     })
 
-  def progress(self, step: int, values: dict, images_per_second: float):
+  def progress(self, step: int, values: dict):
     """Moves the bar; where there is no terminal, prints a line at times."""
-    if not self._leads:
-      return
     waiting = values.get('waiting', 0.0)
     status = '  '.join([
         *(f'{short} {values[name]:.3f}'
           for name, short in _SHOWN.items() if name in values),
-        f'{images_per_second:.1f} images/s',
+        f'{values["images_per_second"]:.1f} images/s',
         *([f'{waiting:.0%} waiting'] if waiting >= _NOTEWORTHY else []),
         f'{_clock(self._seconds_left(step))} left',
     ])

@@ -194,16 +194,6 @@ class Checkpoints:
     steps = saved_steps(self.workdir)
     return str(max(steps)) if steps else '0, the beginning'
 
-  def steps(self) -> list[int]:
-    """The steps of all checkpoints."""
-    return list(self.manager.all_steps())
-
-  def rewind(self, step: int):
-    """Deletes the checkpoints after a step."""
-    for newer in self.steps():
-      if newer > step:
-        self.manager.delete(newer)
-
   def restore(self, state):
     """What `save` was given, of the newest checkpoint that can be read.
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
 
 import jax
 from etils import epath
@@ -10,15 +9,13 @@ from etils import epath
 from adseg_jax import config, environment, pretrained
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.training import member, parallel, run, scoring
-from adseg_jax.training.checkpoint import has_begun, saved_steps
+from adseg_jax.training import parallel, run, scoring, session
+from adseg_jax.training.checkpoint import has_begun
 from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.method import make_method
 from adseg_jax.training.prefetch import prefetch
-from adseg_jax.training.programs import Program
-from adseg_jax.training.seeds import cohorts
-from adseg_jax.training.state import OPTIONS, initialize
+from adseg_jax.training.state import initialize
 from adseg_jax.validation import validate
 
 
@@ -40,84 +37,59 @@ def train(experiment: config.Experiment, workdir: epath.PathLike):
       is full, or no update was finite for a while.
     Stopped: SIGTERM came; the state is saved.
   """
-  train_seeds({workdir: experiment})
-
-
-def train_seeds(runs: Mapping[epath.PathLike, config.Experiment]):
-  """Trains runs that differ in their seed, at once; each as `train` would.
-
-  All continue from the newest step that all have. Each ends as it would alone
-  on CPU, to the bit; on an accelerator, where all are one program, up to
-  rounding.
-
-  Args:
-    runs: workdir -> experiment.
-
-  Raises:
-    UserError: as `train`; what is wrong with one run stops all.
-    Stopped: SIGTERM came; all states are saved.
-  """
-  runs = {epath.Path(workdir): one for workdir, one in runs.items()}
-  experiment = next(iter(runs.values()))
+  workdir = epath.Path(workdir)
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
-  for workdir, one in runs.items():
-    validate(one, method.segmentor.stride, jax.device_count())
-    run.check(workdir, one)
-  left = [path for path in runs if not (path / scoring.SCORES).exists()]
-  for group in cohorts({path: saved_steps(path) for path in left}):
-    with contextlib.ExitStack() as stack:
-      _train({path: runs[path] for path in group}, dataset, method, stack)
+  validate(experiment, method.segmentor.stride, jax.device_count())
+  run.check(workdir, experiment)
+  if (workdir / scoring.SCORES).exists():
+    return
+  with contextlib.ExitStack() as stack:
+    _train(workdir, experiment, dataset, method, stack)
 
 
-def _train(runs, dataset, method, stack):
-  """Trains a cohort; `stack` closes what it opens."""
-  experiment = next(iter(runs.values()))
+def _train(workdir, experiment, dataset, method, stack):
+  """Trains a run that is not finished; `stack` closes what it opens."""
   interruption = stack.enter_context(Interruption())
-  begin = Program(
-      initialize, method, jax.local_devices()[:1],
-      static=(method, experiment.data.crop), options=OPTIONS,
-  )
-  begin.prepare(jax.random.key(experiment.seed))
-  borrowed = _borrow(runs, method)
+  borrowed = _borrow(workdir, experiment, method)
   training, validation, test = _load(dataset, experiment.data)
-  parallel.on_main(lambda: _claim(runs, dataset, stack))
+  parallel.on_main(lambda: _claim(workdir, experiment, dataset, stack))
   method = _balanced(method, training, dataset, experiment.data)
-  group = member.open_all(
-      runs, [_first(begin, one, borrowed) for one in runs.values()], stack
+  live = session.start(
+      workdir, experiment, _first(experiment, method, borrowed), stack
   )
-  _greet(group, borrowed)
+  _greet(live, borrowed)
   del borrowed
   scorer = scoring.Scorer(
       dataset, validation, test, experiment.evaluation.batch,
       experiment.evaluation.panels, parallel.make_eval_step(method),
       interruption.poll,
   )
+  steps = experiment.optimizer.steps
   try:
-    _step(group, training, method, scorer, interruption, stack)
-    for one in group:
-      scorer.finish(one, experiment.optimizer.steps)
+    _step(live, training, method, scorer, interruption, stack)
+    scorer.finish(live, steps)
   except Stopped:
-    step = _keep(group)
+    live.keep()
     raise Stopped(
-        f'stopped at step {step} of {experiment.optimizer.steps}, saved in '
-        f'{_places(group)}: the same command continues'
+        f'stopped at step {live.state.step} of {steps}, saved in {workdir}: '
+        'the same command continues'
     ) from None
 
 
-def _borrow(runs, method):
-  """Weights to start from; None once every run has a checkpoint.
+def _borrow(workdir, experiment: config.Experiment, method):
+  """Weights to start from; None once there is a checkpoint.
 
   Raises:
-    UserError: they do not fit.
+    UserError: they do not fit, or an optimiser names a layer that its network
+      has not.
   """
-  experiment = next(iter(runs.values()))
-  weights = experiment.segmentor.weights
-  if not weights or all(map(has_begun, runs)):
-    return None
   shapes = initialize.eval_shape(
       jax.random.key(experiment.seed), method, experiment.data.crop
   )
+  weights = experiment.segmentor.weights
+  if not weights or has_begun(workdir):
+    return None
   return pretrained.load(weights, method.segmentor, shapes.segmentor)
 
 
@@ -137,11 +109,9 @@ def _load(dataset, data: config.Data):
   )
 
 
-def _claim(runs, dataset, stack):
-  for workdir in runs:
-    stack.enter_context(run.alone(workdir))
-  for workdir, experiment in runs.items():
-    run.claim(workdir, experiment, dataset)
+def _claim(workdir, experiment, dataset, stack):
+  stack.enter_context(run.alone(workdir))
+  run.claim(workdir, experiment, dataset)
 
 
 def _balanced(method, training, dataset, data: config.Data):
@@ -155,9 +125,11 @@ def _balanced(method, training, dataset, data: config.Data):
   ))
 
 
-def _first(begin, experiment: config.Experiment, borrowed):
+def _first(experiment: config.Experiment, method, borrowed):
   """The state before the first step, on the devices."""
-  state = begin(jax.random.key(experiment.seed))
+  state = initialize(
+      jax.random.key(experiment.seed), method, experiment.data.crop
+  )
   if borrowed:
     state = state.replace(
         segmentor=pretrained.start(state.segmentor, borrowed)
@@ -165,108 +137,77 @@ def _first(begin, experiment: config.Experiment, borrowed):
   return parallel.place(state)
 
 
-def _greet(group, borrowed):
-  for one in group:
-    name, weight = one.experiment.name, one.experiment.adversary.weight
-    one.writer.message(f'{name} (λ = {weight:g}) in {one.workdir}')
+def _greet(live, borrowed):
+  name, weight = live.experiment.name, live.experiment.adversary.weight
+  live.writer.message(f'{name} (λ = {weight:g}) in {live.workdir}')
   if borrowed:
     new = ', '.join(borrowed.new) or 'none'
-    weights = group[0].experiment.segmentor.weights
-    group[0].writer.message(f'Weights of {weights}; new layers: {new}')
+    weights = live.experiment.segmentor.weights
+    live.writer.message(f'Weights of {weights}; new layers: {new}')
 
 
-def _step(group, training, method, scorer, interruption, stack):
+def _step(live, training, method, scorer, interruption, stack):
   """All steps, with their lines, evaluations and checkpoints.
 
   Raises:
     Stopped: SIGTERM came.
   """
-  experiment = group[0].experiment
-  steps, log = experiment.optimizer.steps, experiment.logging
-  every, start = experiment.evaluation.every, int(group[0].state.step)
-  train_step = parallel.make_seeds_step(method, len(group))
-  if 0 < start < steps and start % every == 0:
-    # Stopped while they were evaluated: lines and scores are missing.
-    _save([one for one in group if not one.checkpoints.scored(start)],
-          start, scorer)
+  steps, log = live.experiment.optimizer.steps, live.experiment.logging
+  every, start = live.experiment.evaluation.every, int(live.state.step)
+  train_step = parallel.make_train_step(method)
+  if 0 < start < steps and start % every == 0 and (
+      not live.checkpoints.scored(start)
+  ):
+    # Stopped while it was evaluated: line and scores are missing.
+    _save(live, start, scorer)
   starvation = Starvation(start)
   stream = stack.enter_context(
-      contextlib.closing(_batches(group, training, steps))
+      contextlib.closing(_batches(live, training, steps))
   )
-  for step, batches in enumerate(stream, start + 1):
-    results = train_step([one.state for one in group], batches)
-    for one, *result in zip(group, *results, strict=True):
-      one.take(*result)
+  for step, batch in enumerate(stream, start + 1):
+    live.take(*train_step(live.state, batch))
     # A step that is dispatched holds its batch: one runs, one is next.
-    jax.block_until_ready([one.pending[-2:-1] for one in group])
+    jax.block_until_ready(live.pending[-2:-1])
     if step == start + 1:
-      jax.block_until_ready(results[1])
+      jax.block_until_ready(live.pending)
       interruption.begin()
-      _skip(group)  # compilation is not the pace
+      live.clock.skip()  # compilation is not the pace
     evaluates = step % every == 0 and step < steps
     saves = step % log.checkpoint_every == 0 and step < steps
-    if step % log.every == 0 or evaluates or saves or step == steps:
-      values = [one.log(step) for one in group]
-      if said := starvation.see(step, values[0]):
-        group[0].writer.message(said)
+    logs = step % log.every == 0 or evaluates or saves or step == steps
+    if logs and (said := starvation.see(step, live.log(step))):
+      live.writer.message(said)
     if evaluates or saves:
-      _save(group, step, scorer if evaluates else None)
-      _skip(group)
+      _save(live, step, scorer if evaluates else None)
+      live.clock.skip()
     if interruption.at(step):
       raise Stopped
   interruption.begin()
 
 
-def _batches(group, training, steps: int):
-  """Yields lists: a batch of each member's own stream, on the devices."""
+def _batches(live, training, steps: int):
+  """Yields the batches that are left of the run's stream, on the devices."""
   from adseg_jax.data.pipeline import train_batches
 
-  streams = [
-      train_batches(
-          training, one.experiment.data, seed=one.experiment.seed,
-          start=int(one.state.step), steps=steps, host=jax.process_index(),
-          hosts=jax.process_count(),
-      ) for one in group
-  ]
+  stream = train_batches(
+      training, live.experiment.data, seed=live.experiment.seed,
+      start=int(live.state.step), steps=steps, host=jax.process_index(),
+      hosts=jax.process_count(),
+  )
   try:
     yield from prefetch(
-        map(list, zip(*streams, strict=True)), parallel.send,
-        settle=lambda: jax.block_until_ready([one.state for one in group]),
-        waiting=lambda: _waiting(group),
+        stream, parallel.send,
+        settle=lambda: jax.block_until_ready(live.state),
+        waiting=live.clock.waiting,
     )
   except UserError as error:
-    step = _keep(group)
+    live.keep()
     raise UserError(
-        f'{error}; step {step} is saved in {_places(group)}'
+        f'{error}; step {live.state.step} is saved in {live.workdir}'
     ) from None
 
 
-@contextlib.contextmanager
-def _waiting(group):
-  with contextlib.ExitStack() as stack:
-    for one in group:
-      stack.enter_context(one.clock.waiting())
-    yield
-
-
-def _save(group, step: int, scorer=None):
-  """A checkpoint of each; with its scores, where a scorer is given."""
-  for one in group:
-    scored = scorer and scorer.evaluate(one, step)
-    one.save(scored and scoring.means(scored.result))
-
-
-def _skip(group):
-  for one in group:
-    one.clock.skip()
-
-
-def _keep(group) -> int:
-  """Saves all that is not saved; returns the step that they are at."""
-  for one in group:
-    one.keep()
-  return int(group[0].state.step)
-
-
-def _places(group) -> str:
-  return ', '.join(str(one.workdir) for one in group)
+def _save(live, step: int, scorer=None):
+  """A checkpoint; with its scores, where a scorer is given."""
+  scored = scorer and scorer.evaluate(live, step)
+  live.save(scored and scoring.means(scored.result))

@@ -6,7 +6,6 @@ import flax.linen as nn
 
 from adseg_jax.config import Adversary, Experiment, Optimizer
 from adseg_jax.discriminators import DISCRIMINATORS
-from adseg_jax.losses import OBJECTIVES
 from adseg_jax.segmentors import SEGMENTORS
 
 
@@ -49,16 +48,3 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
       experiment.optimizer,
       precision=experiment.precision,
   )
-
-
-def is_known(method: Method) -> bool:
-  """Whether networks and losses are this package's.
-
-  What others compute need not follow from their source: a loop may define one
-  objective after another under one name.
-  """
-  objective = OBJECTIVES[method.adversary.objective]
-  return all(part.__module__.startswith('adseg_jax.') for part in (
-      type(method.segmentor), type(method.discriminator),
-      objective.discriminator, objective.segmentor,
-  ))

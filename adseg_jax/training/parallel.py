@@ -9,12 +9,10 @@ same program on its part of each batch.
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
 from adseg_jax.errors import UserError
-from adseg_jax.training.programs import Program
 from adseg_jax.training.step import eval_step, train_step
 
 AXIS = 'batch'
@@ -36,76 +34,6 @@ def make_train_step(method, devices=None):
       axis_name=AXIS, in_axes=(None, 0), out_axes=(None, None),
       donate_argnums=0, devices=devices,
   )
-
-
-def in_one_program() -> bool:
-  """Whether runs that train together are one program, or one after the other.
-
-  An accelerator is idle most of the time with one small network: all seeds in
-  each kernel can fill it. XLA's CPU backend runs the grouped convolutions that
-  `vmap` makes of them slower (4 seeds: 0.6 to 0.9 times the images per second
-  of the same seeds alone) and rounds them otherwise; one program that is
-  called for each seed ends in the same bits.
-  """
-  return jax.default_backend() != 'cpu'
-
-
-def make_seeds_step(method, count: int, devices=None):
-  """train_step of `count` runs that differ in their seed.
-
-  Args:
-    method: static.
-    count: number of runs.
-    devices: as in make_train_step.
-
-  Returns:
-    (states, batches) -> (states, metrics), lists with an entry for each run.
-    All states are of the same step, and are consumed; batches are as `shard`
-    gives them, and keep their shapes from call to call.
-  """
-  places = jax.devices() if devices is None else devices
-  if count > 1 and in_one_program():
-    return Program(jax.pmap(
-        functools.partial(_together, method=method), axis_name=AXIS,
-        in_axes=(None, 0), out_axes=(None, None), donate_argnums=0,
-        devices=devices,
-    ), method, places)
-  step = Program(make_train_step(method, devices), method, places)
-
-  def in_turn(states, batches):
-    results = [step(*pair) for pair in zip(states, batches, strict=True)]
-    return [state for state, _ in results], [values for _, values in results]
-
-  return in_turn
-
-
-def _together(states, batches, *, method):
-  """One step of all runs at once: their leaves stacked, train_step mapped."""
-  # The step is the same for all and is not mapped: a condition on it stays a
-  # condition, where a mapped one would compute both branches.
-  axes = states[0].replace(step=None, key=0, segmentor=0, discriminator=0)
-  state = _stacked([
-      # A key that was stacked counts as used.
-      old.replace(step=None, key=jax.random.clone(old.key)) for old in states
-  ]).replace(step=states[0].step)
-  new, metrics = jax.vmap(
-      functools.partial(train_step, method=method, axis_name=AXIS),
-      in_axes=(axes, 0), out_axes=(axes, 0),
-  )(state, _stacked(batches))
-  new = new.replace(key=None)  # it never changes
-  return (
-      [_slice(new, i).replace(key=old.key) for i, old in enumerate(states)],
-      [_slice(metrics, i) for i in range(len(states))],
-  )
-
-
-def _stacked(trees):
-  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
-def _slice(tree, index):
-  """The part of one run; what has no axis of runs belongs to all."""
-  return jax.tree.map(lambda x: x[index] if x.ndim else x, tree)
 
 
 def make_eval_step(method, devices=None):

@@ -16,7 +16,7 @@ from adseg_jax.evaluation.gallery import (
 )
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.training import parallel, run
-from adseg_jax.training.member import Member
+from adseg_jax.training.session import Session
 
 SCORES = 'scores.json'
 TEST_SCORES = 'scores_test.json'
@@ -38,7 +38,7 @@ class Scored(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scorer:
-  """Scores runs, one after the other, by one compiled program.
+  """Scores a run, by one compiled program a shape.
 
   Attributes:
     dataset: the data set.
@@ -58,64 +58,63 @@ class Scorer:
   eval_step: Callable
   poll: Callable[[], None]
 
-  def evaluate(self, member: Member, step: int, new: bool = True) -> Scored:
-    """Scores a member's state; `new` scores are written to its log."""
+  def evaluate(self, live: Session, step: int, new: bool = True) -> Scored:
+    """Scores a session's state; `new` scores are written to its log."""
     mine = _mine(self.validation)
     confusion, kept = self._confusion(
-        member, mine, panel_indices(len(mine), self.panels)
+        live, mine, panel_indices(len(mine), self.panels)
     )
     result = scores(confusion)
     if new:
-      member.writer.write(step, 'validation', means(result))
+      live.writer.write(step, 'validation', means(result))
       pictures = _pictures(mine, kept)
-      member.writer.images(step, *pictures, self.dataset.palette)
+      live.writer.images(step, *pictures, self.dataset.palette)
     return Scored(result, confusion, kept)
 
-  def _predictor(self, member: Member):
+  def _predictor(self, live: Session):
     def predict(images):
       self.poll()
       parts = parallel.shard(images, jax.local_device_count())
-      return parallel.gather(self.eval_step(member.state, parts))
+      return parallel.gather(self.eval_step(live.state, parts))
 
     return predict
 
-  def _confusion(self, member: Member, examples, keep=()):
+  def _confusion(self, live: Session, examples, keep=()):
     """(confusion matrix over all hosts, predictions of `keep`)."""
     confusion, kept = evaluate(
-        self._predictor(member), examples, len(self.dataset.classes),
+        self._predictor(live), examples, len(self.dataset.classes),
         self.batch // jax.process_count(), keep,
     )
     return parallel.sum_over_hosts(confusion), kept
 
-  def finish(self, member: Member, step: int):
+  def finish(self, live: Session, step: int):
     """Scores the last state and leaves all that a finished run has.
 
     The validation scores come last: where they are, all is there.
     """
-    new = not member.checkpoints.scored(step)
-    scored = self.evaluate(member, step, new)
+    new = not live.checkpoints.scored(step)
+    scored = self.evaluate(live, step, new)
     if new:
-      member.save(means(scored.result))
-    tested = self.test and self._confusion(member, _mine(self.test))[0]
-    about = {'step': step, 'seconds': member.clock.seconds}
-    parallel.on_main(lambda: self._leave(member, scored, tested, about))
+      live.save(means(scored.result))
+    tested = self.test and self._confusion(live, _mine(self.test))[0]
+    about = {'step': step, 'seconds': live.clock.seconds}
+    parallel.on_main(lambda: self._leave(live, scored, tested, about))
 
-  def _leave(self, member: Member, scored: Scored, tested, about: dict):
-    dataset, workdir = self.dataset, member.workdir
+  def _leave(self, live: Session, scored: Scored, tested, about: dict):
+    dataset, workdir = self.dataset, live.workdir
     write_panels(
         workdir / 'panels', dataset.palette, _mine(self.validation),
         scored.kept,
     )
     if dataset.overview:
-      member.writer.message(member.named('Predicting the overview ...'))
+      live.writer.message('Predicting the overview ...')
       write_overview(
-          workdir / 'overview', dataset, self._predictor(member),
+          workdir / 'overview', dataset, self._predictor(live),
           jax.local_device_count(),
       )
     if self.test:
       result = scores(tested)
-      said = member.named(_sentence(dataset.test, result))
-      member.writer.message(said)
+      live.writer.message(_sentence(dataset.test, result))
       run.write_json(workdir / TEST_SCORES, about | {
           'split': dataset.test, 'images': len(self.test),
           **_table(result, tested, dataset.classes),

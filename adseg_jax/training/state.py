@@ -85,7 +85,7 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
 # init_state runs once, so that compiling it in full would take far longer than
 # running it. Not optimised at all, it would take eight seconds for the
 # parameters of FCN-32s.
-OPTIONS = {'xla_backend_optimization_level': 1}
 initialize = jax.jit(
-    init_state, static_argnums=(1, 2), compiler_options=OPTIONS
+    init_state, static_argnums=(1, 2),
+    compiler_options={'xla_backend_optimization_level': 1},
 )

@@ -15,8 +15,7 @@ with environment.importing():  # as the experiment scripts do
   from adseg_jax.config import Update, from_dict
   from adseg_jax.training import parallel
   from adseg_jax.training.method import make_method
-  from adseg_jax.training.programs import Program
-  from adseg_jax.training.state import OPTIONS, initialize
+  from adseg_jax.training.state import initialize
   from adseg_jax.training.step import train_step
   from benchmarking import worker
 
@@ -37,11 +36,8 @@ def _method(case):
 
 def _state(case, method):
   """The same at every call."""
-  begin = Program(
-      initialize, method, _devices(), static=(method, tuple(case['crop'])),
-      options=OPTIONS,
-  )
-  return parallel.place(begin(jax.random.key(0)), _devices())
+  state = initialize(jax.random.key(0), method, tuple(case['crop']))
+  return parallel.place(state, _devices())
 
 
 def _batch(case, seed=0):
@@ -64,7 +60,7 @@ class Runner:
     self.precision = case['experiment'].get('precision', 'float32')
     method = _method(case)
     self.method = method
-    self.train_step = parallel.make_seeds_step(method, 1, _devices())
+    self.train_step = parallel.make_train_step(method, _devices())
     self.state = _state(case, method)
     self.batch = jax.device_put(parallel.shard(_batch(case), 1))
     begin = time.perf_counter()
@@ -74,7 +70,7 @@ class Runner:
 
   def step(self):
     """Starts a step."""
-    (self.state,), self.metrics = self.train_step([self.state], [self.batch])
+    self.state, self.metrics = self.train_step(self.state, self.batch)
 
   def wait(self):
     """Until all steps are done."""

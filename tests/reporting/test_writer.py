@@ -10,7 +10,8 @@ from adseg_jax.reporting import writer
 
 PALETTE = ((10, 20, 30), (200, 0, 100))
 LOSSES = {
-    'segmentation_loss': 0.5, 'adversarial_loss': 0.7, 'discriminator_loss': 1.4
+    'segmentation_loss': 0.5, 'adversarial_loss': 0.7,
+    'discriminator_loss': 1.4, 'images_per_second': 32.0,
 }
 
 
@@ -116,7 +117,7 @@ def test_a_log_file_gets_a_line_at_intervals_and_the_last(
   monkeypatch.setattr(writer.time, 'monotonic', lambda: now[0])
   with writer.Writer(tmp_path, 60) as run:
     for step in range(10, 70, 10):
-      run.progress(step, LOSSES, 32.0)
+      run.progress(step, LOSSES)
       now[0] += 8.0
   numbers = 'seg 0.500  adv 0.700  disc 1.400  32.0 images/s'
   # Eight seconds for ten steps: the line at 24 s has 20 steps to go.
@@ -129,7 +130,7 @@ def test_a_log_file_gets_a_line_at_intervals_and_the_last(
 
 def test_a_control_shows_one_loss(tmp_path, capsys):
   with writer.Writer(tmp_path, 5) as run:
-    run.progress(5, {'segmentation_loss': 0.5}, 1.0)
+    run.progress(5, {'segmentation_loss': 0.5, 'images_per_second': 1.0})
   line = capsys.readouterr().out
   assert line == 'step 5/5  seg 0.500  1.0 images/s  0:00 left\n'
 
@@ -142,7 +143,9 @@ def test_time_spent_waiting_for_data_is_shown_where_there_is_much(
     tmp_path, capsys, share, words
 ):
   with writer.Writer(tmp_path, 5) as run:
-    run.progress(5, {'segmentation_loss': 0.5, 'waiting': share}, 1.0)
+    run.progress(5, {
+        'segmentation_loss': 0.5, 'images_per_second': 1.0, 'waiting': share
+    })
   line = capsys.readouterr().out
   assert line == f'step 5/5  seg 0.500  1.0 images/s{words}  0:00 left\n'
 
@@ -152,7 +155,7 @@ def test_a_terminal_gets_a_bar(tmp_path, monkeypatch, capsys):
   monkeypatch.setenv('TERM', 'xterm')
   monkeypatch.setenv('COLUMNS', '80')
   with writer.Writer(tmp_path, 120, start_step=60) as run:
-    run.progress(90, LOSSES, 32.0)
+    run.progress(90, LOSSES)
     run.message('[as it is] ' + 'x' * 90)
   out = capsys.readouterr().out
   assert '90/120' in out

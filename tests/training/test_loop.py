@@ -11,17 +11,19 @@ from comparison import (
     final_state,
     lines,
     scores,
+    start,
     stopped_at,
 )
 from miniature import same
 from PIL import Image
 from toy import on_toy
 
+from adseg_jax import environment
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
 from adseg_jax.reporting.writer import Writer
-from adseg_jax.training import loop, member, run, scoring
+from adseg_jax.training import loop, run, scoring, session
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
 from adseg_jax.training.state import initialize
@@ -82,7 +84,7 @@ def test_stopped_and_continued_ends_in_the_same_bits(
   with stopped_at(owner, name, call):
     train(on_toy(tiny), tmp_path)
   assert not (tmp_path / 'scores.json').exists()
-  monkeypatch.setattr(member, 'Writer', lambda workdir, steps, start, _: (
+  monkeypatch.setattr(session, 'Writer', lambda workdir, steps, start: (
       starts.append(start), Writer(workdir, steps, start)
   )[1])
   train(on_toy(tiny), tmp_path)
@@ -104,7 +106,7 @@ def test_the_seed_reaches_the_key_and_the_stream(tiny, tmp_path, monkeypatch):
   class Start:
     """What the loop starts from: the compiled function of the state."""
 
-    lower = initialize.lower
+    eval_shape = initialize.eval_shape
 
     def __call__(self, key, *others):
       seen['key'] = key
@@ -219,3 +221,36 @@ def test_earth_writes_everything_that_a_run_has(
   assert shown == {'image.jpg', 'truth.png', 'prediction.png', 'caption.txt'}
   printed = capfd.readouterr()
   assert 'step 6/6' in printed.out and not printed.err
+
+
+# Says at the end how many programs were compiled, and how many were found.
+COUNTED = """
+import atexit, collections, jax
+counts, names = collections.Counter(), ('cache_misses', 'cache_hits')
+jax.monitoring.register_event_listener(
+    lambda event, **_: counts.update([event.split('/')[-1]])
+)
+atexit.register(lambda: print(*(counts[name] for name in names)))
+"""
+
+
+@pytest.mark.slow
+def test_a_second_start_compiles_nothing_and_ends_in_the_same_bits(
+    tiny, tmp_path, monkeypatch
+):
+  monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', str(tmp_path / 'programs'))
+  monkeypatch.setenv('JAX_ENABLE_COMPILATION_CACHE', 'true')
+  # As the commands prepare it, and undone after the test.
+  monkeypatch.setenv('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '')
+  monkeypatch.delenv('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS')
+  environment.prepare()
+  said = []
+  for name in 'first', 'second':
+    process = start(on_toy(tiny), tmp_path / name, COUNTED, devices=1)
+    out, err = process.communicate()
+    assert (err, process.returncode) == ('', 0)
+    said.append([int(word) for word in out.splitlines()[-1].split()])
+  (compiled, _), (again, found) = said
+  assert compiled > 5
+  assert (again, found) == (0, compiled)
+  assert_equal_runs(on_toy(tiny), tmp_path / 'first', tmp_path / 'second')

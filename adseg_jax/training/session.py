@@ -1,4 +1,4 @@
-"""One run among those that train together: what it alone owns."""
+"""A run in this process, from its start or restart until it stops."""
 
 import contextlib
 import dataclasses
@@ -8,17 +8,15 @@ import numpy as np
 from etils import epath
 
 from adseg_jax.config import Experiment
-from adseg_jax.errors import UserError
 from adseg_jax.reporting.writer import Mute, Writer
 from adseg_jax.training import health, parallel
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.clock import Clock
-from adseg_jax.training.seeds import restore_together
 from adseg_jax.training.state import TrainState
 
 
 @dataclasses.dataclass
-class Member:
+class Session:
   """A run that is under way.
 
   Attributes:
@@ -31,7 +29,6 @@ class Member:
     clock: its time and pace.
     streak: of its updates that were dropped.
     watch: over its adversary.
-    together: number of runs that train together.
   """
 
   experiment: Experiment
@@ -43,7 +40,6 @@ class Member:
   clock: Clock
   streak: health.Streak
   watch: health.Watch
-  together: int
 
   def take(self, state: TrainState, metrics: dict):
     """Keeps what a step gave, without waiting for it."""
@@ -61,21 +57,11 @@ class Member:
     self.pending = []
     values |= self.clock.lap()
     self.writer.write(step, 'train', values)
-    pace = self.together * values['images_per_second']
-    self.writer.progress(step, values, pace)
-    try:
-      news = self.streak.see(step, dropped), self.watch.see(step, values)
-    except UserError as error:
-      raise UserError(self.named(str(error))) from None
-    for said in news:
+    self.writer.progress(step, values)
+    for said in self.streak.see(step, dropped), self.watch.see(step, values):
       if said:
-        self.writer.message(self.named(said))
+        self.writer.message(said)
     return values
-
-  def named(self, text: str) -> str:
-    """The text, with the seed before it where there are several."""
-    seed = self.experiment.seed
-    return f'seed {seed}: {text}' if self.together > 1 else text
 
   def save(self, scores: dict | None):
     """Saves a checkpoint, with its scores if it was evaluated."""
@@ -86,37 +72,33 @@ class Member:
     self.checkpoints.keep(self.state, self.clock.seconds, self.pending)
 
 
-def open_all(runs: dict, states, stack: contextlib.ExitStack) -> list[Member]:
-  """The runs, restored at the newest step that all have, ready to train.
+def start(
+    workdir: epath.Path, experiment: Experiment, state: TrainState,
+    stack: contextlib.ExitStack,
+) -> Session:
+  """The run, restored at its newest step, ready to train.
 
   Args:
-    runs: workdir -> experiment.
-    states: the initial TrainState of each, placed.
-    stack: closes their files.
+    workdir: its folder.
+    experiment: what it trains.
+    state: the initial TrainState, placed.
+    stack: closes its files.
 
   Raises:
     UserError: a checkpoint or a file can't be used.
   """
-  opened = [
-      stack.enter_context(Checkpoints(*run)) for run in runs.items()
-  ]
-  members, leader = [], None
-  for run, checkpoints, (state, seconds, pending) in zip(
-      runs.items(), opened, restore_together(opened, states), strict=True
-  ):
-    workdir, experiment = run
-    start = int(state.step)
-    writer = stack.enter_context(
-        Writer(workdir, experiment.optimizer.steps, start, leader)
-        if parallel.is_main() else Mute()
-    )
-    leader = leader or writer
-    members.append(Member(
-        experiment, workdir, checkpoints, writer, state, pending,
-        Clock(experiment.data.batch, seconds), health.Streak(),
-        health.Watch(start), len(runs),
-    ))
-  return members
+  checkpoints = stack.enter_context(Checkpoints(workdir, experiment))
+  state, seconds, pending = checkpoints.restore(state)
+  step = int(state.step)
+  writer = stack.enter_context(
+      Writer(workdir, experiment.optimizer.steps, step)
+      if parallel.is_main() else Mute()
+  )
+  return Session(
+      experiment, workdir, checkpoints, writer, state, pending,
+      Clock(experiment.data.batch, seconds), health.Streak(),
+      health.Watch(step),
+  )
 
 
 def _mean(pending) -> tuple[dict[str, float], list[bool]]:
