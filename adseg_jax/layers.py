@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax import patches, tiles
+from adseg_jax.extents import inside
 from adseg_jax.initializers import he_normal
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
@@ -238,12 +239,14 @@ class Conv(nn.Module):
   kernel_init: object = he_normal
 
   @nn.compact
-  def __call__(self, *parts):
+  def __call__(self, *parts, extent=None):
     """[B,H,W,I] -> [B,h,w,features], or [B,features] with `mean`.
 
     Of several parts, without `mean`, the channels are joined. The last has the
     most images; those of the others repeat in order, and are convolved once.
+    With an Extent, without `mean`, each picture is convolved as if alone.
     """
+    parts = [inside(part, extent) for part in parts]
     depths = [part.shape[-1] for part in parts]
     kernel = self.param(
         'kernel', self.kernel_init,

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from adseg_jax.extents import extended, inside
 from adseg_jax.layers import resize
 
 # Even binomial filter: its samples fall on the middle of two pixels, where
@@ -24,7 +25,7 @@ def standardize(images):
   return (images - MEAN) / DEVIATION
 
 
-def blur(x, taps, stride: int = 1):
+def blur(x, taps, stride: int = 1, extent=None):
   """Separable filter of [B,H,W,C], at the edges over the taps inside.
 
   A sum of shifted slices: XLA's depthwise convolution is slow on CPU.
@@ -33,14 +34,21 @@ def blur(x, taps, stride: int = 1):
     x: [B,H,W,C].
     taps: weights; an even count is centred between two pixels.
     stride: step between outputs, in pixels.
+    extent: Extent of pictures that are smaller than their canvas.
 
   Returns:
     [B,ceil(H/stride),ceil(W/stride),C].
   """
-  return _blur_axis(_blur_axis(x, taps, stride, 1), taps, stride, 2)
+  ends = x.shape[1:3]
+  if extent is not None:
+    ends = [extent.along(x, axis) for axis in (1, 2)]
+  x = inside(x, extent)
+  for axis, end in enumerate(ends, 1):
+    x = _blur_axis(x, taps, stride, axis, end)
+  return x
 
 
-def _blur_axis(x, taps, stride, axis):
+def _blur_axis(x, taps, stride, axis, end):
   size = x.shape[axis]
   margin = (len(taps) - 1) // 2, len(taps) // 2
   padded = jnp.pad(x, [margin if i == axis else (0, 0) for i in range(4)])
@@ -50,26 +58,39 @@ def _blur_axis(x, taps, stride, axis):
   total = 0
   for i, tap in enumerate(taps):
     total += tap * jax.lax.slice_in_dim(padded, i, i + size, stride, axis)
-  share = _share(size, tuple(taps), stride)
-  share = share.reshape([-1 if i == axis else 1 for i in range(4)])
+  share = _share(total.shape[axis], end, tuple(taps), stride)
+  share = share.reshape(-1, *(
+      total.shape[axis] if i == axis else 1 for i in (1, 2, 3)
+  ))
   return total / share.astype(x.dtype)
 
 
-def _share(size, taps, stride):
-  """Sum of the taps that are inside, for each output along an axis."""
-  count, number = len(taps), (size + stride - 1) // stride
+def _share(number, end, taps, stride):
+  """Sum of the taps that are inside, for each of the outputs along an axis.
+
+  Args:
+    number: of outputs.
+    end: the side of the input, or of each picture in it, int32 [B].
+    taps: weights.
+    stride: step between outputs.
+
+  Returns:
+    [1,number] or [B,number]; 1 where no tap is inside.
+  """
+  count = len(taps)
   sums = np.array([
-      [np.cumsum((0, *taps[low:high]))[-1] for high in range(count + 1)]
+      [sum(taps[low:high]) or 1 for high in range(count + 1)]
       for low in range(count + 1)
   ])
   # The sides of an exported program are symbols.
-  xp = np if isinstance(size, int) else jnp
-  first = xp.arange(number) * stride - (count - 1) // 2
-  low, high = xp.clip(-first, 0, count), xp.clip(size - first, 0, count)
+  xp = np if isinstance(end, int) else jnp
+  end = xp.reshape(xp.asarray(end), (-1, 1))
+  begin = (xp.arange(number) * stride - (count - 1) // 2)[None]
+  low, high = xp.clip(-begin, 0, count), xp.clip(end - begin, 0, count)
   return xp.asarray(sums)[low, high]
 
 
-def local_normalize(images):
+def local_normalize(images, extent=None):
   """Zero mean and unit deviation over each pixel's neighbourhood.
 
   Flat neighbourhoods stay near zero: a deviation below a hundredth of full
@@ -77,35 +98,35 @@ def local_normalize(images):
 
   Args:
     images: [B,H,W,3] in 0..1.
+    extent: Extent of pictures that are smaller than their canvas.
 
   Returns:
     [B,H,W,3].
   """
   taps = (1 / WINDOW,) * WINDOW
-  centred = images - blur(images, taps)
-  return centred / jnp.maximum(jnp.sqrt(blur(centred**2, taps)), 0.01)
+  centred = images - blur(images, taps, extent=extent)
+  variance = blur(centred**2, taps, extent=extent)
+  return centred / jnp.maximum(jnp.sqrt(variance), 0.01)
 
 
-def _halve(x):
-  return blur(x, BINOMIAL, 2)
-
-
-def gaussian_pyramid(images, levels: int = 3):
+def gaussian_pyramid(images, levels: int = 3, extent=None):
   """[B,H,W,C] -> levels arrays, each half the one before (rounded up)."""
   pyramid = [images]
   for _ in range(levels - 1):
-    pyramid.append(_halve(pyramid[-1]))
+    pyramid.append(blur(pyramid[-1], BINOMIAL, 2, extent))
   return pyramid
 
 
-def laplacian_pyramid(images, levels: int = 3):
+def laplacian_pyramid(images, levels: int = 3, extent=None):
   """What each level of the Gaussian pyramid has that the next one lacks.
 
-  The last level is the low-pass rest (Burt and Adelson 1983).
+  The last level is the low-pass rest (Burt and Adelson 1983). Sides are
+  multiples of 2 ** (levels - 1), so that a pixel of a level is two of the one
+  before.
   """
-  pyramid = gaussian_pyramid(images, levels)
+  pyramid = gaussian_pyramid(images, levels, extent)
   bands = [
-      fine - resize(coarse, fine.shape[1:3])
+      fine - resize(extended(coarse, extent), fine.shape[1:3])
       for fine, coarse in itertools.pairwise(pyramid)
   ]
   return [*bands, pyramid[-1]]

@@ -58,7 +58,7 @@ def _serve(arguments):
   # Slow to import: not before the arguments are read.
   with environment.importing():
     from adseg_jax.demo import server, words
-    from adseg_jax.evaluation.predict_files import make_predict
+    from adseg_jax.evaluation.predict import make_predict
     from adseg_jax.training.restore import restore
 
   with (

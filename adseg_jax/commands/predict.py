@@ -75,34 +75,32 @@ def _predict(arguments, trained, files) -> list[str]:
   from rich.progress import track
 
   from adseg_jax.evaluation import pictures
-  from adseg_jax.evaluation.predict_files import (
-      make_predict,
-      read_ahead,
-      write_prediction,
-  )
+  from adseg_jax.evaluation.inference import Views
+  from adseg_jax.evaluation.predict import predictions
+  from adseg_jax.evaluation.predict_files import write_prediction
 
-  console, skipped = Console(stderr=True), []
-  folder, predict = epath.Path(arguments.output), make_predict(trained)
-  jobs = zip(files, pictures.names(files), read_ahead(files), strict=True)
+  console, folder = Console(stderr=True), epath.Path(arguments.output)
+  names, shelf = pictures.names(files), pictures.Shelf(files)
+  found = predictions(
+      trained, shelf.sizes, shelf.read, Views(),
+      trained.experiment.evaluation.batch,
+      classes=not arguments.probabilities,
+  )
   try:
-    for path, name, (picture, wrong) in track(
-        jobs, f'step {trained.step}', len(files), console=console,
+    for index, picture, prediction in track(
+        found, f'step {trained.step}', len(files), console=console,
         transient=True,
     ):
-      if wrong:
+      if picture is None:
         console.print(
-            f'skipped {path}: {wrong}', markup=False, highlight=False,
-            soft_wrap=True,
+            f'skipped {files[index]}: {shelf.wrong[index]}', markup=False,
+            highlight=False, soft_wrap=True,
         )
-        skipped.append(str(path))
-        continue
-      write_prediction(
-          folder, name, picture, predict(picture), trained,
-          arguments.probabilities,
-      )
+      else:
+        write_prediction(folder, names[index], picture, prediction, trained)
   except OSError as error:
     raise UserError(
         f'--output {arguments.output}: cannot be written ({error.strerror}): '
         'give another folder'
     ) from error
-  return skipped
+  return [str(files[index]) for index in sorted(shelf.wrong)]

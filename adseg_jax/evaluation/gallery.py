@@ -5,8 +5,7 @@ from etils import epath
 from PIL import Image
 
 from adseg_jax.data.dataset import Dataset
-from adseg_jax.evaluation.evaluate import decode
-from adseg_jax.evaluation.predict import predict_large
+from adseg_jax.data.pictures import decode
 from adseg_jax.files import write_picture
 
 # Shown size of an overview, in pixels of its longer side.
@@ -61,17 +60,16 @@ def write_panels(folder: epath.Path, palette, examples, predictions: dict):
     write_label(folder / f'{name}_prediction.png', prediction, palette)
 
 
-def write_overview(folder: epath.Path, dataset: Dataset, predict, batch: int):
+def write_overview(folder: epath.Path, dataset: Dataset, predict):
   """The data set's one large image, its truth and its prediction, reduced.
 
   Args:
     folder: made if it is missing.
     dataset: one with an overview.
-    predict: images [batch,H,W,3] float32 in 0..1 -> classes [batch,H,W].
-    batch: windows per call of `predict`.
+    predict: image uint8 [H,W,3] -> classes uint8 [H,W].
   """
   image, truth, caption = dataset.overview()
-  prediction = predict_large(predict, image, batch)
+  prediction = predict(image)
   folder.mkdir(parents=True, exist_ok=True)
   stride = -(-max(truth.shape) // OVERVIEW)
   write_picture(

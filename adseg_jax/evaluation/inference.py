@@ -1,27 +1,39 @@
 """Class probabilities of pictures at their own sizes.
 
-A picture is seen in one or more views (scales, mirrored); the softmax of each
-is brought to the picture's size, and the views are averaged.
+A picture is looked at once or several times (scales, mirrored); the softmax of
+each look is brought to the picture's size, and the looks are averaged. What
+comes out depends on the picture alone, not on others beside it, on a canvas
+or on windows.
 """
 
 import dataclasses
 import functools
+import itertools
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from adseg_jax.evaluation.canvases import MULTIPLE, fitting
 from adseg_jax.evaluation.resampling import (
-    ceil_to,
-    pad_picture,
     resample,
     resample_on_host,
     resize_picture,
     taps,
 )
+from adseg_jax.evaluation.trained import Trained
 from adseg_jax.evaluation.windows import slide
-from adseg_jax.segmentors import resize_logits
-from adseg_jax.training.restore import Trained
+from adseg_jax.extents import ceil_to
+from adseg_jax.segmentors import at_pixels
+
+
+class Look(NamedTuple):
+  """One way of looking at a picture: at a scale, mirrored or not."""
+
+  scale: float
+  mirrored: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,36 +42,54 @@ class Views:
 
   Attributes:
     scales: factors on its size.
-    flip: see each view mirrored, too.
-    window: height and width of sliding windows; None sees a view whole.
-    overlap: least share of a window that the next one sees, too.
+    flip: see each scale mirrored, too.
+    window: height and width of the parts that a picture is predicted in, in
+      pixels of each scale; None sees pictures whole that are not too large.
   """
 
   scales: tuple[float, ...] = (1.0,)
   flip: bool = False
   window: tuple[int, int] | None = None
-  overlap: float = 0.33
+
+  @property
+  def looks(self) -> list[Look]:
+    """All looks."""
+    mirrored = (False, True) if self.flip else (False,)
+    return [Look(*pair) for pair in itertools.product(self.scales, mirrored)]
 
 
-def forward(variables, images, *, segmentor):
-  """[B,H,W,3] in 0..1 -> probabilities [B,H,W,C]; sides in whole buckets."""
-  logits = segmentor.apply(variables, images, train=False)
-  return jax.nn.softmax(resize_logits(logits, images.shape[1:3]))
+def forward(variables, images, *, segmentor, sizes=None):
+  """Probabilities of every pixel.
+
+  Args:
+    variables: the segmentor's.
+    images: [B,H,W,3], RGB in 0..255, of any type.
+    segmentor: Linen module.
+    sizes: int32 [B,2], height and width of the pictures in the images, whose
+      sides are then multiples of the segmentor's period; None: all of them.
+
+  Returns:
+    float32 [B,H,W,C]; what is outside a picture means nothing.
+  """
+  size = images.shape[1:3]
+  images = images.astype(jnp.float32) * (1.0 / 255.0)
+  options = {} if sizes is None else {'sizes': sizes}
+  logits = segmentor.apply(variables, images, train=False, **options)
+  return jax.nn.softmax(at_pixels(logits, segmentor.stride, size, sizes))
 
 
-@functools.partial(jax.jit, static_argnames=('segmentor', 'flip'))
-def _view(variables, images, resizing, *, segmentor, flip):
-  """`forward`, averaged over the mirror image, resized by (rows, columns)."""
-  maps = forward(variables, images, segmentor=segmentor)
-  if flip:
-    mirrored = forward(variables, images[:, :, ::-1], segmentor=segmentor)
-    maps = (maps + mirrored[:, :, ::-1]) / 2
+@functools.partial(jax.jit, static_argnames=('segmentor',))
+def _look(variables, images, sizes, resizing, *, segmentor):
+  """`forward`, resized by (rows, columns)."""
+  maps = forward(variables, images, segmentor=segmentor, sizes=sizes)
   return resample(maps, *resizing) if resizing else maps
 
 
-@jax.jit
-def _mean(views):
-  return sum(views) / len(views)
+@functools.partial(jax.jit, static_argnums=1)
+def _together(looks, classes):
+  """Mean of the looks; with `classes`, the likeliest class of each pixel."""
+  mean = sum(looks) / len(looks) if looks[1:] else looks[0]
+  return jnp.argmax(mean, -1).astype(jnp.uint8) if classes else mean
 
 
 def seen_size(size, scale: float, trained: Trained) -> tuple[int, int]:
@@ -73,104 +103,135 @@ def seen_size(size, scale: float, trained: Trained) -> tuple[int, int]:
   )
 
 
-def _padded_size(size, scale: float, trained: Trained) -> tuple[int, int]:
-  """What every picture of up to a size fits in when it is seen."""
+def _seen(picture, look: Look, trained: Trained):
+  """A picture as it is seen: uint8, or float32 where looks have other sizes."""
+  if look.scale != 1 or any(trained.experiment.data.size):
+    picture = resize_picture(
+        picture, seen_size(picture.shape[:2], look.scale, trained)
+    )
+  return picture[:, ::-1] if look.mirrored else picture
+
+
+def _canvas(canvas, scale: float, trained: Trained) -> tuple[int, int]:
+  """What every picture on a canvas fits in when it is seen."""
   fixed = trained.experiment.data.size
-  return tuple(
-      ceil_to(int(np.ceil(side * scale)))
-      for side in (fixed if any(fixed) else size)
+  return fitting(
+      int(np.ceil(side * scale)) for side in (fixed if any(fixed) else canvas)
   )
 
 
-def _make_run(trained: Trained, flip: bool, devices):
-  """(images, resizing) -> probabilities, on devices that share the batch."""
+def _make_run(trained: Trained, devices):
+  """(pictures, canvas, count, resizing) -> maps, on devices that share them."""
   mesh = Mesh(np.asarray(devices), ('batch',))
   whole = NamedSharding(mesh, PartitionSpec())
   parts = NamedSharding(mesh, PartitionSpec('batch'))
   variables = jax.device_put(trained.variables, whole)
 
-  def run(images, resizing=None):
-    images, resizing = jax.device_put((images, resizing), parts)
-    return _view(
-        variables, images, resizing, segmentor=trained.segmentor, flip=flip
-    )
+  def run(pictures, canvas, count, resizing=None):
+    images = np.zeros((count, *canvas, 3), pictures[0].dtype)
+    sizes = np.ones((count, 2), np.int32)
+    for row, picture in enumerate(pictures):
+      height, width = sizes[row] = picture.shape[:2]
+      images[row, :height, :width] = picture
+    placed = jax.device_put((images, sizes, resizing), parts)
+    return _look(variables, *placed, segmentor=trained.segmentor)
 
   return run
 
 
-def make_whole(trained: Trained, views: Views, devices=None):
-  """Probabilities of a batch of pictures that are seen whole.
+def make_whole(trained: Trained, views: Views, devices=None, classes=False):
+  """Predicts a batch of pictures that are seen whole.
 
   Args:
     trained: the segmentor.
     views: how the pictures are seen; `window` is not used.
     devices: devices that share a batch; None takes the first.
+    classes: give classes instead of probabilities.
 
   Returns:
-    (list of up to `batch` pictures uint8 [h,w,3], size [H,W] that all fit in,
-    of whole buckets, batch) -> float32 [batch,H,W,C] on the devices. What is
-    outside a picture means nothing. A program compiles for each size and
-    scale.
+    (list of up to `count` pictures uint8 [h,w,3], canvas [H,W] that all fit
+    on, count) -> float32 [count,H,W,C] or uint8 [count,H,W] on the devices.
+    What is outside a picture means nothing. A program compiles for each
+    canvas and scale.
   """
-  run = _make_run(trained, views.flip, devices or jax.local_devices()[:1])
+  run = _make_run(trained, devices or jax.local_devices()[:1])
+  fixed = any(trained.experiment.data.size)
 
-  def predict(pictures, size, batch):
-    found = []
-    for scale in views.scales:
-      images = np.zeros(
-          (batch, *_padded_size(size, scale, trained), 3), np.float32
-      )
-      own = [picture.shape[:2] for picture in pictures]
-      own += [tuple(size)] * (batch - len(pictures))
-      seen = [seen_size(one, scale, trained) for one in own]
-      for row, picture in enumerate(pictures):
-        images[row] = pad_picture(
-            resize_picture(picture, seen[row]), images.shape[1:3]
-        )
+  def predict(pictures, canvas, count):
+    own = [picture.shape[:2] for picture in pictures]
+    own += [(1, 1)] * (count - len(pictures))
+    looks = []
+    for look in views.looks:
+      seen = [_seen(picture, look, trained) for picture in pictures]
       resizing = None
-      if scale != 1 or any(trained.experiment.data.size):
-        resizing = tuple(
-            taps([one[axis] for one in seen], [one[axis] for one in own],
-                 size[axis])
-            for axis in range(2)
-        )
-      found.append(run(images, resizing))
-    return _mean(found) if found[1:] else found[0]
+      if fixed or look != Look(1, False):
+        sizes = [one.shape[:2] for one in seen]
+        sizes += [(1, 1)] * (count - len(seen))
+        resizing = _resizing(sizes, own, canvas, look.mirrored)
+      looks.append(run(
+          seen, _canvas(canvas, look.scale, trained), count, resizing
+      ))
+    return _together(looks, classes)
 
   return predict
 
 
-def make_sliding(trained: Trained, views: Views, batch: int, devices=None):
-  """Probabilities of a picture of any size, window by window.
+def _resizing(sizes, own, canvas, mirrored: bool):
+  """Taps of rows and columns, from what was seen to the pictures."""
+  rows, columns = (
+      taps([size[axis] for size in sizes], [size[axis] for size in own],
+           canvas[axis], mirrored and axis == 1)
+      for axis in range(2)
+  )
+  return rows, columns
+
+
+def make_sliding(
+    trained: Trained, views: Views, batch: int, devices=None, classes=False
+):
+  """Predicts a picture of any size, window by window.
+
+  A window sees as far around its part as the segmentor does, so that the
+  result is that of the whole picture.
 
   Args:
     trained: the segmentor.
     views: how pictures are seen, with a window.
     batch: windows per call, a multiple of the devices.
     devices: devices that share a batch; None takes the first.
+    classes: give classes instead of probabilities.
 
   Returns:
-    picture uint8 [h,w,3] -> float32 [h,w,C] on the host. One program compiles,
-    whatever the sizes and scales.
+    picture uint8 [h,w,3] -> float32 [h,w,C] or uint8 [h,w] on the host. One
+    program compiles, whatever the sizes and scales.
   """
-  run = _make_run(trained, views.flip, devices or jax.local_devices()[:1])
-  height, width = views.window
-  padded = ceil_to(height), ceil_to(width)
+  run = _make_run(trained, devices or jax.local_devices()[:1])
+  part = fitting(views.window)
+  margin = ceil_to(trained.segmentor.radius, MULTIPLE)
+  canvas = tuple(side + 2 * margin for side in part)
+  fixed = trained.experiment.data.size
+  if any(fixed):
+    most = _canvas(fixed, max(views.scales), trained)
+    canvas = tuple(map(min, zip(canvas, most, strict=True)))
+  # Classes can't be averaged, nor resized.
+  plain = views.looks == [Look(1, False)] and not any(fixed)
 
-  def predict_windows(images):
-    margin = [(0, p - s) for p, s in zip(padded, views.window, strict=True)]
-    images = np.pad(images, ((0, 0), *margin, (0, 0)), 'edge')
-    return np.asarray(run(images))[:, :height, :width]
+  def predict_windows(pictures):
+    return np.asarray(_together(
+        [run(pictures, canvas, batch)], classes and plain
+    ))
 
   def predict(picture):
     size, total = picture.shape[:2], 0
-    for scale in views.scales:
-      seen = seen_size(size, scale, trained)
-      # The window's own size, where the picture is smaller.
-      fitting = [max(pair) for pair in zip(seen, views.window, strict=True)]
-      image = pad_picture(resize_picture(picture, seen), fitting)
-      maps = slide(predict_windows, image, views.window, views.overlap, batch)
-      total = total + resample_on_host(maps[:seen[0], :seen[1]], size)
-    return total / len(views.scales) if views.scales[1:] else total
+    for look in views.looks:
+      seen = _seen(picture, look, trained)
+      maps = slide(predict_windows, seen, part, margin, batch)
+      if plain:
+        return maps
+      maps = maps[:, ::-1] if look.mirrored else maps
+      total = total + resample_on_host(maps, size)
+    if classes:
+      return total.argmax(-1).astype(np.uint8)
+    return total / np.float32(len(views.looks))
 
   return predict

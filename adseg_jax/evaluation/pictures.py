@@ -1,11 +1,12 @@
 """A person's pictures: found, named and read."""
 
+import concurrent.futures
 import glob
 import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from adseg_jax.data.labels import BROKEN
 from adseg_jax.data.originals import IMAGES
@@ -86,3 +87,42 @@ def read(path: Path) -> np.ndarray:
       return np.asarray(picture.convert('RGB'))
   except BROKEN as error:
     raise Unreadable(str(error)) from error
+
+
+class Shelf:
+  """Picture files, read one at a time.
+
+  Attributes:
+    sizes: (height, width) of each, upright; 1 1 where it can't be read.
+    wrong: {index of a file that can't be read: why not}, once it was tried.
+  """
+
+  def __init__(self, files: list[Path]):
+    """Reads the sizes, not the pixels."""
+    self._files, self.wrong = files, {}
+    # Pillow reads outside Python's global lock.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      self.sizes = list(pool.map(_size, files))
+
+  def read(self, index: int) -> np.ndarray | None:
+    """The picture; None where it can't be read."""
+    try:
+      picture = read(self._files[index])
+    except Unreadable as error:
+      self.wrong[index] = str(error)
+      return None
+    if picture.shape[:2] != self.sizes[index]:
+      self.wrong[index] = 'has changed'
+      return None
+    return picture
+
+
+def _size(path: Path) -> tuple[int, int]:
+  try:
+    with Image.open(path) as file:
+      width, height = file.size
+      # EXIF's orientations from 5 on swap the sides.
+      turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+  except BROKEN:
+    return 1, 1
+  return (width, height) if turned else (height, width)

@@ -1,43 +1,128 @@
-"""Pictures in, label maps out."""
+"""Pictures in, label maps out: for training, `evaluate`, `predict`, `load`."""
 
-import itertools
+import concurrent.futures
+from collections import deque
 
+import jax
 import numpy as np
 
-WINDOW = 768  # side of a window, in pixels
-MARGIN = 32  # rim of a window whose prediction lacks context and is dropped
+from adseg_jax.evaluation.canvases import batches, fitting
+from adseg_jax.evaluation.inference import (
+    Views,
+    make_sliding,
+    make_whole,
+    seen_size,
+)
+from adseg_jax.evaluation.trained import Trained
+from adseg_jax.extents import ceil_to
+
+# Pixels of a picture that is seen whole, at most; larger ones go through
+# windows, so that they fit the device.
+LARGEST = 1536 * 1536
+WINDOW = 1024, 1024  # what a window answers for, in pixels
+WINDOWS = 2  # per call and device
+_AHEAD = 2  # batches that are read while another is predicted
 
 
-def predict_large(predict, image: np.ndarray, batch: int = 1) -> np.ndarray:
-  """Classes of an image of any size, window by window.
+def _is_large(size, views: Views, trained: Trained) -> bool:
+  """Whether a picture of a size is predicted window by window."""
+  seen = seen_size(size, max(views.scales), trained)
+  return bool(views.window) or max(map(np.prod, (size, seen))) > LARGEST
+
+
+def predictions(
+    trained: Trained, sizes, read, views: Views, batch: int, *, classes=True
+):
+  """Yields (index, picture, prediction) of every picture, once.
 
   Args:
-    predict: images [batch,H,W,3] float32 in 0..1 -> classes [batch,H,W].
-    image: [H,W,3] uint8.
-    batch: windows per call of `predict`.
+    trained: the segmentor.
+    sizes: (height, width) of each picture.
+    read: index -> uint8 [H,W,3], or None where it can't be read; a thread
+      calls it.
+    views: how pictures are seen.
+    batch: pictures or windows per call, raised to a multiple of the devices.
+    classes: predict uint8 [H,W] instead of probabilities float32 [H,W,C].
 
-  Returns:
-    uint8 [H,W]. One shape compiles, whatever the image's.
+  Pictures of about one size come together; the prediction of one that can't
+  be read is None.
   """
-  height, width = image.shape[:2]
-  inner = WINDOW - 2 * MARGIN
-  rows, columns = -(-height // inner) * inner, -(-width // inner) * inner
-  padded = np.pad(
-      image,
-      ((MARGIN, MARGIN + rows - height), (MARGIN, MARGIN + columns - width),
-       (0, 0)),
-      'edge',
+  devices = jax.local_devices()
+  batch = ceil_to(batch, len(devices))
+  large = [_is_large(size, views, trained) for size in sizes]
+  yield from _whole(
+      trained, [index for index, is_large in enumerate(large) if not is_large],
+      sizes, read, views, batch, devices, classes,
   )
-  out = np.zeros((rows, columns), np.uint8)
-  corners = list(
-      itertools.product(range(0, rows, inner), range(0, columns, inner))
+  yield from _windows(
+      trained, [index for index, is_large in enumerate(large) if is_large],
+      read, views, batch, devices, classes,
   )
-  for first in range(0, len(corners), batch):
-    part = corners[first:first + batch]
-    windows = np.zeros((batch, WINDOW, WINDOW, 3), np.float32)
-    for i, (y, x) in enumerate(part):
-      windows[i] = padded[y:y + WINDOW, x:x + WINDOW] / np.float32(255)
-    classes = np.asarray(predict(windows))[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    for i, (y, x) in enumerate(part):
-      out[y:y + inner, x:x + inner] = classes[i]
-  return out[:height, :width]
+
+
+def _whole(trained, indices, sizes, read, views, batch, devices, classes):
+  predict = make_whole(trained, views, devices, classes)
+
+  def work(job):
+    pictures = [read(indices[place]) for place in job.indices]
+    seen = [one for one in pictures if one is not None]
+    return pictures, predict(seen, *job[1:]) if seen else None
+
+  jobs = batches([sizes[index] for index in indices], batch, len(devices))
+  # A thread prepares the next batch, and the devices predict it, while the
+  # last one's results are read.
+  for job, (pictures, found) in zip(jobs, _ahead(work, jobs), strict=True):
+    rows = iter(() if found is None else np.asarray(found))
+    for place, picture in zip(job.indices, pictures, strict=True):
+      if picture is None:
+        yield indices[place], None, None
+      else:
+        height, width = picture.shape[:2]
+        yield indices[place], picture, next(rows)[:height, :width]
+
+
+def _windows(trained, indices, read, views, batch, devices, classes):
+  if not views.window:
+    views = Views(views.scales, views.flip, WINDOW)
+    batch = min(batch, WINDOWS * len(devices))
+  predict = make_sliding(trained, views, batch, devices, classes)
+  pictures = _ahead(read, indices)
+  for index, picture in zip(indices, pictures, strict=True):
+    yield index, picture, None if picture is None else predict(picture)
+
+
+def _ahead(function, items):
+  """`map`, computed by a thread, a few items ahead."""
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    waiting = deque()
+    for item in items:
+      waiting.append(pool.submit(function, item))
+      if len(waiting) > _AHEAD:
+        yield waiting.popleft().result()
+    while waiting:
+      yield waiting.popleft().result()
+
+
+def make_predict(trained: Trained):
+  """uint8 [H,W,3] -> probabilities float32 [H,W,C], for one at a time.
+
+  A picture that fits on the canvas of an earlier one is laid on it, unless
+  that has more than half as many pixels again, so that few programs compile.
+  """
+  whole = make_whole(trained, Views())
+  windows = make_sliding(trained, Views(window=WINDOW), 1)
+  known = []
+
+  def predict(picture):
+    size = picture.shape[:2]
+    if _is_large(size, Views(), trained):
+      return windows(picture)
+    canvas = fitting(size)
+    fit = [one for one in known if canvas[0] <= one[0] and canvas[1] <= one[1]]
+    best = min(fit, key=np.prod, default=None)
+    if best is None or np.prod(best) > 1.5 * np.prod(canvas):
+      known.append(canvas)
+      best = canvas
+    return np.asarray(whole([picture], best, 1)[0, :size[0], :size[1]])
+
+  return predict

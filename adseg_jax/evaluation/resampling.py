@@ -9,15 +9,6 @@ from PIL import Image
 
 from adseg_jax.layers import linear_taps
 
-# Sides are padded up to multiples of this: of every segmentor's stride, and
-# coarse enough that pictures of about one size share a compiled program.
-BUCKET = 32
-
-
-def ceil_to(side: int, multiple: int = BUCKET) -> int:
-  """The smallest multiple that is no smaller."""
-  return -(-side // multiple) * multiple
-
 
 class Taps(NamedTuple):
   """Bilinear resizing along an axis, as data: any sizes share one program.
@@ -33,15 +24,19 @@ class Taps(NamedTuple):
   weight: np.ndarray
 
 
-def taps(sizes, targets, length: int) -> Taps:
+def taps(sizes, targets, length: int, mirrored: bool = False) -> Taps:
   """Taps [B,length] from sides `sizes` to sides `targets`.
 
-  Beyond an image's target side its last pixel is repeated.
+  Beyond an image's target side its last pixel is repeated. With `mirrored`
+  they begin at the other end.
   """
   rows = []
   for size, target in zip(sizes, targets, strict=True):
     margin = 0, length - target
-    rows.append([np.pad(x, margin, 'edge') for x in linear_taps(size, target)])
+    rows.append([
+        np.pad(x[::-1] if mirrored else x, margin, 'edge')
+        for x in linear_taps(size, target)
+    ])
   return Taps(*map(np.stack, zip(*rows, strict=True)))
 
 
@@ -84,17 +79,16 @@ def resize_picture(image: np.ndarray, size) -> np.ndarray:
   """A picture at another size; bicubic, wider where it reduces.
 
   Pillow's filter on floating-point numbers: what training does with
-  --data.size, but for its rounding to whole grey levels.
+  --data.size, but for its rounding to whole grey levels, which an exported
+  program can't repeat.
 
   Args:
     image: uint8 [h,w,3].
     size: height and width.
 
   Returns:
-    float32 [*size,3] in 0..1.
+    float32 [*size,3] in 0..255.
   """
-  if image.shape[:2] == tuple(size):
-    return image / np.float32(255)
   planes = [
       np.asarray(
           Image.fromarray(image[..., i].astype(np.float32)).resize(
@@ -103,11 +97,4 @@ def resize_picture(image: np.ndarray, size) -> np.ndarray:
       )
       for i in range(3)
   ]
-  return np.clip(np.stack(planes, -1) / np.float32(255), 0, 1)
-
-
-def pad_picture(image: np.ndarray, size) -> np.ndarray:
-  """[h,w,3] -> [*size,3], the last row and column repeated."""
-  height, width = image.shape[:2]
-  margin = (0, size[0] - height), (0, size[1] - width), (0, 0)
-  return np.pad(image, margin, 'edge')
+  return np.clip(np.stack(planes, -1), 0, 255)

@@ -1,68 +1,76 @@
-"""Windows that cover a picture, and how their predictions blend."""
+"""Windows that cover a picture, each with the context that its part needs."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
 
-def starts(length: int, window: int, overlap: float) -> list[int]:
-  """First pixels of the windows along a side, evenly spread.
+class Window(NamedTuple):
+  """A window along a side, in pixels of the picture.
+
+  Attributes:
+    start: first pixel that is seen.
+    stop: the one after the last.
+    first: first pixel that the window answers for.
+    last: the one after the last.
+  """
+
+  start: int
+  stop: int
+  first: int
+  last: int
+
+
+def along(length: int, part: int, margin: int) -> list[Window]:
+  """Windows of a side; each pixel is answered for by one.
 
   Args:
-    length: of the side, at least `window`.
-    window: of a window.
-    overlap: least share of a window that the next one sees, too, in 0..1.
+    length: of the side.
+    part: what a window answers for between two others.
+    margin: context on both sides of it; where the picture ends, so does what
+      is seen.
   """
-  stride = max(1, int(window * (1 - overlap)))
-  count = -(-(length - window) // stride)
-  return [i * (length - window) // count for i in range(count)] + [
-      length - window
+  whole = part + 2 * margin
+  count = max(1, -(-(length - 2 * margin) // part))
+  starts = [index * part for index in range(count)]
+  seams = [start + margin for start in starts[1:]]
+  return [
+      Window(start, min(start + whole, length), first, last)
+      for start, first, last in zip(
+          starts, [0, *seams], [*seams, length], strict=True
+      )
   ]
 
 
-def weights(size, overlap: float) -> np.ndarray:
-  """float32 [h,w]: 1 inside, falling linearly towards a window's border.
-
-  A pixel near the border lacks context on one side.
-  """
-  sides = []
-  for side in size:
-    rim = max(1, int(side * overlap))
-    place = np.arange(1, side + 1)
-    sides.append(np.minimum(np.minimum(place, place[::-1]), rim) / rim)
-  return np.outer(*sides).astype(np.float32)
-
-
-def slide(predict, image: np.ndarray, size, overlap: float, batch: int):
-  """Probabilities of a picture, from windows that blend into each other.
+def slide(predict, image: np.ndarray, part, margin: int, batch: int):
+  """What is predicted of a picture, window by window.
 
   Args:
-    predict: [batch,*size,3] float32 -> probabilities [batch,*size,C].
-    image: float32 [H,W,3], no smaller than a window.
-    size: height and width of a window.
-    overlap: least share of a window that the next one sees, too.
-    batch: windows per call of `predict`; one shape compiles.
+    predict: (pictures, list of up to `batch` arrays [h,w,3]) -> array
+      [batch,H,W,...], H and W no smaller than any h and w.
+    image: [H,W,3].
+    part: height and width that a window answers for.
+    margin: context around it: at least what a prediction depends on.
+    batch: windows per call of `predict`.
 
   Returns:
-    float32 [H,W,C].
+    [H,W,...], as if the picture had been seen whole.
   """
-  height, width = size
-  corners = list(itertools.product(*(
-      starts(side, part, overlap)
-      for side, part in zip(image.shape, size, strict=False)
+  windows = list(itertools.product(*(
+      along(length, side, margin)
+      for length, side in zip(image.shape, part, strict=False)
   )))
-  weight = weights(size, overlap)[..., None]
-  total, share = None, np.zeros((*image.shape[:2], 1), np.float32)
-  for first in range(0, len(corners), batch):
-    part = corners[first:first + batch]
-    views = np.zeros((batch, *size, 3), np.float32)
-    for i, (y, x) in enumerate(part):
-      views[i] = image[y:y + height, x:x + width]
-    maps = np.asarray(predict(views))
-    if total is None:
-      total = np.zeros((*image.shape[:2], maps.shape[-1]), np.float32)
-    for i, (y, x) in enumerate(part):
-      total[y:y + height, x:x + width] += weight * maps[i]
-      share[y:y + height, x:x + width] += weight
-  total /= share
-  return total
+  out = None
+  for begin in range(0, len(windows), batch):
+    some = windows[begin:begin + batch]
+    found = predict([
+        image[y.start:y.stop, x.start:x.stop] for y, x in some
+    ])
+    if out is None:
+      out = np.empty((*image.shape[:2], *found.shape[3:]), found.dtype)
+    for one, (y, x) in zip(found, some, strict=False):
+      out[y.first:y.last, x.first:x.last] = one[
+          y.first - y.start:y.last - y.start, x.first - x.start:x.last - x.start
+      ]
+  return out

@@ -31,13 +31,18 @@ class Measured(NamedTuple):
   overlap: np.ndarray
 
 
-def measure(prediction, label, num_classes: int, void: int = 255) -> Measured:
-  """All measures of one image's label maps [H,W]."""
+def count(prediction, label, num_classes: int, void: int = 255):
+  """Confusion matrix of label maps [H,W], int64 [C,C], rows: truth."""
   valid = label != void
   cells = label[valid].astype(np.int64) * num_classes + prediction[valid]
   counts = np.bincount(cells, minlength=num_classes**2)
+  return counts.reshape(num_classes, num_classes)
+
+
+def measure(prediction, label, num_classes: int, void: int = 255) -> Measured:
+  """All measures of one image's label maps [H,W]."""
   return Measured(
-      counts.reshape(num_classes, num_classes),
+      count(prediction, label, num_classes, void),
       boundary_f1(prediction, label, num_classes, void=void),
       boundary_overlap(prediction, label, num_classes, void=void),
   )

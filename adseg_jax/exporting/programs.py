@@ -12,10 +12,35 @@ import numpy as np
 from jax import export
 from jax.extend.mlir.dialects import stablehlo
 
-from adseg_jax.serving import segment
-from adseg_jax.training.restore import Trained
+from adseg_jax.evaluation.inference import forward
+from adseg_jax.evaluation.trained import Trained
+from adseg_jax.layers import resize
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
+
+
+def segment(variables, images, *, segmentor, size=(0, 0)):
+  """Labels and probabilities of pictures of one size.
+
+  Args:
+    variables: the segmentor's.
+    images: uint8 [B,H,W,3], RGB.
+    segmentor: Linen module.
+    size: height and width that the segmentor was trained at; 0 0: any.
+
+  Returns:
+    (labels uint8 [B,H,W], probabilities float32 [B,H,W,C]).
+  """
+  own = images.shape[1:3]
+  if any(size):
+    images = jnp.clip(jax.image.resize(
+        images.astype(jnp.float32), (images.shape[0], *size, 3), 'cubic',
+        antialias=True,
+    ), 0, 255)
+  maps = forward(variables, images, segmentor=segmentor)
+  if any(size):
+    maps = resize(maps, own)
+  return jnp.argmax(maps, -1).astype(jnp.uint8), maps
 
 
 def _export(function, *before) -> export.Exported:

@@ -4,8 +4,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adseg_jax.extents import first, framed
 from adseg_jax.layers import Conv
-from adseg_jax.segmentors.vgg import VGG16, classify
+from adseg_jax.segmentors.resolution import sides
+from adseg_jax.segmentors.vgg import FC6, VGG16, classify, reach
 
 # Side and dilation of each layer of the context module, and its channels as
 # multiples of C (Yu and Koltun 2016).
@@ -17,6 +19,8 @@ MULTIPLES = {
 # Deviation of the noise around the identity, relative to its weight: small
 # beside 1, as the paper asks, without giving a number.
 NOISE = 0.01
+POOLS = 3  # of VGG-16's five
+DILATION = 4  # of fc6
 
 
 def identity_init(classes: int):
@@ -58,7 +62,7 @@ class Context(nn.Module):
   size: str = 'basic'
 
   @nn.compact
-  def __call__(self, x):
+  def __call__(self, x, extent=None):
     """[B,h,w,C] -> [B,h,w,C]; at the start it gives back max(x, 0).
 
     Every layer but the last cuts off what is negative: so does the paper's.
@@ -72,7 +76,7 @@ class Context(nn.Module):
           multiple * classes, side, dilation=dilation,
           activation=nn.relu if i < len(LAYERS) else None,
           kernel_init=identity_init(classes), name=f'conv{i}',
-      )(x)
+      )(x, extent=extent)
     return x
 
 
@@ -97,16 +101,28 @@ class Dilated8(nn.Module):
   dropout: float = 0.5
   recompute: bool = False
   stride = 8
+  period = 2**POOLS
+
+  @property
+  def radius(self) -> int:
+    """How far a pixel's logits see, in pixels, at most."""
+    cells = FC6 // 2 * DILATION + 2
+    if self.context != 'none':
+      cells += sum(side // 2 * dilation for side, dilation in LAYERS)
+    return reach(POOLS) + cells * self.stride
 
   @nn.compact
-  def __call__(self, images, *, train: bool):
+  def __call__(self, images, *, train: bool, sizes=None):
     """[B,H,W,3] in 0..1 -> logits [B,H/8,W/8,C]; dropout while training."""
+    wanted = sides(images.shape[1:3], self.stride)
+    images, extent = framed(images, sizes, self.period)
     x = VGG16(
-        self.width, pools=3, recompute=self.recompute, name='vgg'
-    )(images)[-1]
+        self.width, pools=POOLS, recompute=self.recompute, name='vgg'
+    )(images, extent)[-1]
     x = classify(
-        x, self.num_classes, self.width, self.dropout, dilation=4, train=train
+        x, self.num_classes, self.width, self.dropout, dilation=DILATION,
+        train=train, extent=extent,
     )
-    return x if self.context == 'none' else Context(
-        self.context, name='context'
-    )(x)
+    if self.context != 'none':
+      x = Context(self.context, name='context')(x, extent)
+    return first(x, wanted)

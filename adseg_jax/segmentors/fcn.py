@@ -1,10 +1,11 @@
 """Fully convolutional networks on VGG-16 (Long et al. 2015)."""
 
 import flax.linen as nn
-import jax.numpy as jnp
 
+from adseg_jax.extents import extended, first, framed
 from adseg_jax.layers import Conv, resize
-from adseg_jax.segmentors.vgg import VGG16, classify
+from adseg_jax.segmentors.resolution import sides
+from adseg_jax.segmentors.vgg import BLOCKS, FC6, VGG16, classify, reach
 
 POOLED = 32  # input pixels per pixel behind the fifth pool
 
@@ -28,19 +29,26 @@ class FCN32s(nn.Module):
   width: float = 1.0
   dropout: float = 0.5
   stride = 8
+  period = POOLED
   skips = ()  # pools whose own class scores are added, coarsest first
 
+  @property
+  def radius(self) -> int:
+    """How far a pixel's logits see, in pixels, at most."""
+    # A cell of the last pool, its neighbours at each upsampling.
+    cells = POOLED + sum(POOLED >> i for i in range(len(self.skips) + 1))
+    return reach(len(BLOCKS)) + FC6 // 2 * POOLED + cells + self.stride
+
   @nn.compact
-  def __call__(self, images, *, train: bool):
+  def __call__(self, images, *, train: bool, sizes=None):
     """[B,H,W,3] in 0..1 -> logits [B,H/8,W/8,C]; dropout while training."""
-    h, w = images.shape[1:3]
+    wanted = sides(images.shape[1:3], self.stride)
     # Five pools need multiples of 32; the margin is cut off again below.
-    images = jnp.pad(
-        images, ((0, 0), (0, -h % POOLED), (0, -w % POOLED), (0, 0)), 'edge'
-    )
-    pools = VGG16(self.width, name='vgg')(images)
+    images, extent = framed(images, sizes, self.period)
+    pools = VGG16(self.width, name='vgg')(images, extent)
     x = classify(
-        pools[-1], self.num_classes, self.width, self.dropout, train=train
+        pools[-1], self.num_classes, self.width, self.dropout, train=train,
+        extent=extent,
     )
     for pool in self.skips:
       # Zero at first (Long et al. 2015): the finer network
@@ -49,10 +57,9 @@ class FCN32s(nn.Module):
           self.num_classes, 1, activation=None, name=f'score_pool{pool}',
           kernel_init=nn.initializers.zeros,
       )(pools[pool - 1])
-      x = resize(x, skip.shape[1:3]) + skip
-    x = resize(x, (images.shape[1] // self.stride,
-                   images.shape[2] // self.stride))
-    return x[:, :h // self.stride, :w // self.stride]
+      x = resize(extended(x, extent), skip.shape[1:3]) + skip
+    size = images.shape[1] // self.stride, images.shape[2] // self.stride
+    return first(resize(extended(x, extent), size), wanted)
 
 
 class FCN16s(FCN32s):

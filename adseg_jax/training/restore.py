@@ -7,9 +7,7 @@ import contextlib
 import json
 import logging
 import warnings
-from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
@@ -17,30 +15,11 @@ from etils import epath
 
 from adseg_jax import config
 from adseg_jax.errors import UserError
+from adseg_jax.evaluation.trained import Trained
 from adseg_jax.training.checkpoint import FOLDER, MEASURE, directory_of
 from adseg_jax.training.method import make_method
 from adseg_jax.training.run import NAME
 from adseg_jax.training.state import initialize
-
-
-class Trained(NamedTuple):
-  """A segmentor and what its labels mean.
-
-  Attributes:
-    experiment: what was trained.
-    classes: name of each class; the index is the label.
-    palette: red, green and blue of each class, 0 to 255.
-    segmentor: Linen module.
-    variables: its variables, as NumPy arrays.
-    step: the step that they were saved at.
-  """
-
-  experiment: config.Experiment
-  classes: tuple[str, ...]
-  palette: tuple[tuple[int, int, int], ...]
-  segmentor: nn.Module
-  variables: dict
-  step: int
 
 
 def describe(workdir: epath.PathLike):

@@ -1,0 +1,106 @@
+"""Which pictures share a canvas, and so a compiled program.
+
+The only place that decides how much is padded. A picture's results do not
+depend on it: see `adseg_jax.extents`.
+"""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from adseg_jax.extents import ceil_to
+
+# Sides are multiples of this: of every segmentor's period.
+MULTIPLE = 32
+# What a program's compilation is worth, in padded pixels: both take about two
+# seconds for the multi-scale segmentor at half width, on two cores.
+PROGRAM = 2**21
+# Pixels of a batch of canvases, at most, unless one canvas has more.
+PIXELS = 2**22
+# Canvases that merging begins with, at most: it compares them in pairs.
+_MOST = 512
+
+
+class Batch(NamedTuple):
+  """Pictures of one call.
+
+  Attributes:
+    indices: which pictures.
+    canvas: height and width.
+    count: canvases, of which the last ones may be blank.
+  """
+
+  indices: list[int]
+  canvas: tuple[int, int]
+  count: int
+
+
+def fitting(size) -> tuple[int, int]:
+  """The smallest canvas of a picture."""
+  return tuple(ceil_to(side, MULTIPLE) for side in size)
+
+
+def canvases(sizes) -> dict[tuple[int, int], list[int]]:
+  """Canvas -> indices of its pictures.
+
+  Two canvases are merged while that saves more by one program less than it
+  costs in padding, the pair that saves most first.
+
+  Args:
+    sizes: (height, width) of each picture.
+  """
+  groups = _smallest(sizes)
+  sides = np.array(list(groups)).reshape(-1, 2)
+  members = list(groups.values())
+  while len(members) > 1:
+    counts = np.array([len(part) for part in members])
+    pixels = counts * sides.prod(1)
+    merged = np.maximum(sides[:, None], sides)
+    cost = (
+        merged.prod(-1) * (counts[:, None] + counts)
+        - pixels[:, None] - pixels + np.diag([np.inf] * len(members))
+    )
+    one, other = np.unravel_index(cost.argmin(), cost.shape)
+    if cost[one, other] > PROGRAM:
+      break
+    sides[one] = merged[one, other]
+    members[one] = sorted(members[one] + members.pop(other))
+    sides = np.delete(sides, other, 0)
+  return {
+      tuple(canvas): part
+      for canvas, part in zip(sides.tolist(), members, strict=True)
+  }
+
+
+def _smallest(sizes):
+  """Canvas -> indices, each picture on a canvas of about its own size."""
+  multiple = MULTIPLE
+  while True:
+    groups = defaultdict(list)
+    for index, size in enumerate(sizes):
+      groups[tuple(ceil_to(side, multiple) for side in size)].append(index)
+    if len(groups) <= _MOST:
+      return groups
+    multiple *= 2
+
+
+def batches(sizes, most: int, devices: int = 1) -> list[Batch]:
+  """Every picture in one batch; those of a canvas have one count.
+
+  Args:
+    sizes: (height, width) of each picture.
+    most: canvases of a batch, at most; a multiple of the devices.
+    devices: that share a batch.
+  """
+  found = []
+  for canvas, indices in sorted(canvases(sizes).items()):
+    fit = ceil_to(max(1, PIXELS // (canvas[0] * canvas[1])), devices)
+    calls = -(-len(indices) // min(most, fit))
+    # Shared out evenly, so that few canvases of the last batch are blank.
+    count = ceil_to(-(-len(indices) // calls), devices)
+    found += [
+        Batch(indices[first:first + count], canvas, count)
+        for first in range(0, len(indices), count)
+    ]
+  return found

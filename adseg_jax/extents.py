@@ -1,0 +1,100 @@
+"""Pictures of many sizes on one canvas, each as if it were alone.
+
+A program compiles for one size, so smaller pictures are laid on a larger
+canvas. Every layer that looks beyond a pixel must find at a picture's end what
+it finds at the end of an image: zeros where a 'same' convolution pads, the
+last pixel where bilinear upsampling continues the edge.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Extent(NamedTuple):
+  """Where pictures end on their canvas; all begin at its first pixel.
+
+  Attributes:
+    ends: (rows, columns), int32 [B] each, in pixels of the canvas: multiples
+      of the step between the pixels of every map that they are used with.
+    canvas: height and width.
+  """
+
+  ends: tuple
+  canvas: tuple[int, int]
+
+  def along(self, x, axis: int):
+    """Ends [B] along an axis of a map [B,h,w,C] of the canvas."""
+    return self.ends[axis - 1] // (self.canvas[axis - 1] // x.shape[axis])
+
+
+def ceil_to(side, multiple: int):
+  """The smallest multiple that is no smaller; of numbers, arrays, symbols."""
+  return -(-side // multiple) * multiple
+
+
+def framed(images, sizes, period: int):
+  """Images whose sides are multiples, the last row and column repeated.
+
+  Args:
+    images: [B,H,W,C].
+    sizes: int32 [B,2], the height and width of each picture, the first pixels
+      of an image whose sides are multiples; None: images are pictures.
+    period: that sides become multiples of.
+
+  Returns:
+    (images, None), or (images, Extent of the pictures with their frames).
+  """
+  if sizes is None:
+    for axis in (1, 2):
+      side = images.shape[axis]
+      if not isinstance(side, int) or side % period:
+        # Not jnp.pad: an exported program's sides are symbols.
+        place = jnp.minimum(jnp.arange(ceil_to(side, period)), side - 1)
+        images = jnp.take(images, place, axis, mode='clip')
+    return images, None
+  canvas = images.shape[1:3]
+  pictures = Extent(tuple(sizes.T), canvas)
+  frames = Extent(tuple(ceil_to(sizes, period).T), canvas)
+  return extended(images, pictures), frames
+
+
+def inside(x, extent: Extent | None):
+  """A map [B,h,w,C], zero beyond each picture; as it is without an extent."""
+  if extent is None:
+    return x
+  for axis in (1, 2):
+    place = jnp.arange(x.shape[axis])[None]
+    mask = place < extent.along(x, axis)[:, None]
+    x = jnp.where(mask.reshape(_along(axis, mask.shape)), x, 0)
+  return x
+
+
+def extended(x, extent: Extent | None):
+  """A map [B,h,w,C], each picture's last row and column repeated beyond it."""
+  if extent is None:
+    return x
+  for axis in (1, 2):
+    last = extent.along(x, axis)[:, None] - 1
+    place = jnp.minimum(jnp.arange(x.shape[axis])[None], last)
+    x = jax.vmap(
+        lambda one, index, axis=axis: jnp.take(one, index, axis - 1)
+    )(x, place)
+  return x
+
+
+def _along(axis: int, shape):
+  """[B,n] as a shape that broadcasts with [B,H,W,C] along an axis."""
+  batch, count = shape
+  return (batch, count, 1, 1) if axis == 1 else (batch, 1, count, 1)
+
+
+def first(x, size):
+  """The first rows and columns of [B,h,w,C], no more than there are."""
+  for axis, count in enumerate(size, 1):
+    if isinstance(count, int) and isinstance(x.shape[axis], int):
+      x = jax.lax.slice_in_dim(x, 0, count, axis=axis)
+    else:  # Of symbols, JAX can't tell that there are as many.
+      x = jnp.take(x, jnp.arange(count), axis, mode='clip')
+  return x
