@@ -96,18 +96,20 @@ SmallFOVLight = functools.partial(
 class Patch(nn.Module):
   """The fully convolutional discriminator of Hung et al. 2018.
 
-  Five 4x4 convolutions of stride 2, LeakyReLU with slope 0.2, no batch norm;
-  the logits are upsampled to the map (arXiv:1802.07934).
+  Five 4x4 convolutions of stride 2, LeakyReLU with slope 0.2, no batch norm,
+  on maps that are brought to the image's size first: a logit for each 32x32
+  pixels of the image, 11x11 of them at 321x321 (arXiv:1802.07934). There the
+  logits are then upsampled to the image's size; here to the map's, on whose
+  pixels the loss is taken.
   """
 
   width: float = 1.0
 
   @nn.compact
   def __call__(self, maps, images):
-    """[B,h,w,C], images not used -> [B,h,w]."""
-    del images
+    """[B,h,w,C], [B,H,W,3], whose size alone is used -> [B,h,w]."""
     leaky = functools.partial(nn.leaky_relu, negative_slope=0.2)
-    x = maps
+    x = resize(maps, images.shape[1:3])
     for i, features in enumerate((64, 128, 256, 512)):
       features = channels(features, self.width)
       x = Conv(features, 4, 2, activation=leaky, name=f'conv{i + 1}')(x)

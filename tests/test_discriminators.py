@@ -118,3 +118,20 @@ def test_images_do_not_mix_within_a_batch(name):
   both = apply(variables, maps, images)
   one = apply(variables, maps[1:], images[1:])
   np.testing.assert_allclose(both[1:], one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('image,size', [
+    ((128, 128), (32, 32)), ((128, 128), (16, 16)), ((96, 160), (24, 40)),
+])
+def test_patch_has_a_logit_of_its_own_for_each_32_pixels(image, size):
+  """At any stride of the maps: as many as Hung et al. have at that size."""
+  count = 40
+  maps = jax.random.uniform(jax.random.key(1), (count, *size, 3))
+  images = jnp.zeros((count, *image, 3))
+  module, variables = initialized('patch', maps, images, width=0.3)
+  logits = np.asarray(jax.jit(module.apply)(variables, maps, images))
+  assert logits.shape == (count, *size)
+  flat = (logits - logits.mean(0)).reshape(count, -1)
+  found = np.linalg.svd(flat, compute_uv=False)
+  expected = -(-image[0] // 32) * -(-image[1] // 32)
+  assert (found > 1e-4 * found[0]).sum() == expected

@@ -23,7 +23,7 @@ class Arguments:
 
   adseg evaluate runs/camvid --split test --scales 0.75 1 1.25 --flip
 
-  adseg evaluate runs/cityscapes --sliding 768x768 --overlap 0.25
+  adseg evaluate runs/cityscapes --sliding 768x768
   """
 
   workdir: tyro.conf.Positional[str] = ''
@@ -38,10 +38,10 @@ class Arguments:
   flip: bool = False
   """Average over each image and its mirror image, too."""
   sliding: str = ''
-  """HEIGHTxWIDTH of windows that cover an image, such as 480x480, in pixels
-  of each scale: for images that do not fit the device. Empty: images whole."""
-  overlap: float = 0.33
-  """Least share of a window that the next one sees, too."""
+  """HEIGHTxWIDTH of the parts that an image is predicted in, such as 480x480,
+  in pixels of each scale: for images that do not fit the device. A part is
+  seen with all that the segmentor sees around it, so scores stay the same.
+  Empty: images above 1536x1536 pixels in parts of 1024x1024, others whole."""
   batch: int = 0
   """Images or windows per call, over all devices; 0: the run's own."""
   root: Annotated[str, tyro.conf.arg(name='data.root')] = ''
@@ -80,9 +80,7 @@ def run(arguments: Arguments):
         f'{arguments.workdir}: trained on other classes than data set '
         f'{dataset.name} has now: {", ".join(trained.classes)}'
     )
-  views = Views(
-      arguments.scales, arguments.flip, window, arguments.overlap
-  )
+  views = Views(arguments.scales, arguments.flip, window)
   split = arguments.split or dataset.test or dataset.validation
   _evaluate(arguments, trained, dataset, data, split, views)
 
@@ -96,8 +94,6 @@ def check(arguments: Arguments):
   for wrong, option, value, wanted in (
       (not arguments.scales or min(arguments.scales) <= 0, 'scales',
        ' '.join(map(str, arguments.scales)), 'one or more above 0'),
-      (not 0 <= arguments.overlap < 1, 'overlap', arguments.overlap,
-       '0 or more, below 1'),
       (arguments.batch < 0, 'batch', arguments.batch, '1 or more, or 0'),
   ):
     if wrong:

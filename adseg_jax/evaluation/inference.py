@@ -197,15 +197,16 @@ def make_sliding(
   Args:
     trained: the segmentor.
     views: how pictures are seen, with a window.
-    batch: windows per call, a multiple of the devices.
+    batch: windows per call, at most; a multiple of the devices.
     devices: devices that share a batch; None takes the first.
     classes: give classes instead of probabilities.
 
   Returns:
-    picture uint8 [h,w,3] -> float32 [h,w,C] or uint8 [h,w] on the host. One
-    program compiles, whatever the sizes and scales.
+    picture uint8 [h,w,3] -> float32 [h,w,C] or uint8 [h,w] on the host. A
+    program compiles for each number of windows per call.
   """
-  run = _make_run(trained, devices or jax.local_devices()[:1])
+  devices = devices or jax.local_devices()[:1]
+  run = _make_run(trained, devices)
   part = fitting(views.window)
   margin = ceil_to(trained.segmentor.radius, MULTIPLE)
   canvas = tuple(side + 2 * margin for side in part)
@@ -216,9 +217,10 @@ def make_sliding(
   # Classes can't be averaged, nor resized.
   plain = views.looks == [Look(1, False)] and not any(fixed)
 
-  def predict_windows(pictures):
+  def predict_windows(pictures, count):
+    count = ceil_to(count, len(devices))
     return np.asarray(_together(
-        [run(pictures, canvas, batch)], classes and plain
+        [run(pictures, canvas, count)], classes and plain
     ))
 
   def predict(picture):

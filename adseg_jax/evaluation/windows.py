@@ -47,12 +47,12 @@ def slide(predict, image: np.ndarray, part, margin: int, batch: int):
   """What is predicted of a picture, window by window.
 
   Args:
-    predict: (pictures, list of up to `batch` arrays [h,w,3]) -> array
-      [batch,H,W,...], H and W no smaller than any h and w.
+    predict: (pictures, list of arrays [h,w,3], how many it shall take) ->
+      array [B,H,W,...], H and W no smaller than any h and w.
     image: [H,W,3].
     part: height and width that a window answers for.
     margin: context around it: at least what a prediction depends on.
-    batch: windows per call of `predict`.
+    batch: windows per call of `predict`, at most: shared out evenly.
 
   Returns:
     [H,W,...], as if the picture had been seen whole.
@@ -61,12 +61,13 @@ def slide(predict, image: np.ndarray, part, margin: int, batch: int):
       along(length, side, margin)
       for length, side in zip(image.shape, part, strict=False)
   )))
+  count = -(-len(windows) // -(-len(windows) // batch))
   out = None
-  for begin in range(0, len(windows), batch):
-    some = windows[begin:begin + batch]
+  for begin in range(0, len(windows), count):
+    some = windows[begin:begin + count]
     found = predict([
         image[y.start:y.stop, x.start:x.stop] for y, x in some
-    ])
+    ], count)
     if out is None:
       out = np.empty((*image.shape[:2], *found.shape[3:]), found.dtype)
     for one, (y, x) in zip(found, some, strict=False):

@@ -61,9 +61,7 @@ def _train(workdir, experiment, dataset, method, stack):
   _greet(live, borrowed)
   del borrowed
   scorer = scoring.Scorer(
-      dataset, validation, test, experiment.evaluation.batch,
-      experiment.evaluation.panels, parallel.make_eval_step(method),
-      interruption.poll,
+      dataset, method.segmentor, validation, test, interruption.poll
   )
   steps = experiment.optimizer.steps
   try:
@@ -96,16 +94,18 @@ def _borrow(workdir, experiment: config.Experiment, method):
 def _load(dataset, data: config.Data):
   """Examples to train on, of the validation split, and of the test split.
 
-  All at the start, so that what is wrong is not found at the end.
+  All at the start, so that what is wrong is not found at the end. What is
+  scored has its own size.
   """
   # TensorFlow takes seconds to import: not before the settings are checked.
   with environment.importing():
     from adseg_jax.data.examples import load
 
+  scored = dataclasses.replace(data, size=(0, 0))
   return (
       load(dataset, data.train or dataset.train, data),
-      load(dataset, dataset.validation, data),
-      dataset.test and load(dataset, dataset.test, data),
+      load(dataset, dataset.validation, scored),
+      dataset.test and load(dataset, dataset.test, scored),
   )
 
 

@@ -4,17 +4,22 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 
 from adseg_jax.data.dataset import Dataset
-from adseg_jax.evaluation.evaluate import decode, evaluate
+from adseg_jax.data.pictures import decode
 from adseg_jax.evaluation.gallery import (
     panel_indices,
     write_overview,
     write_panels,
 )
+from adseg_jax.evaluation.inference import Views
 from adseg_jax.evaluation.metrics import Scores, scores
+from adseg_jax.evaluation.predict import predictions
+from adseg_jax.evaluation.score import confusion
+from adseg_jax.evaluation.trained import Trained
 from adseg_jax.training import parallel, run
 from adseg_jax.training.session import Session
 
@@ -38,54 +43,58 @@ class Scored(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scorer:
-  """Scores a run, by one compiled program a shape.
+  """Scores a run.
 
   Attributes:
     dataset: the data set.
-    validation: Examples of its validation split.
+    segmentor: Linen module.
+    validation: Examples of its validation split, at their own sizes.
     test: Examples of its test split, or None.
-    batch: images per evaluation batch, over all hosts.
-    panels: validation images that are shown.
-    eval_step: as parallel.make_eval_step gives it.
-    poll: called before each batch; what it raises ends the evaluation.
+    poll: called for each image; what it raises ends the evaluation.
   """
 
   dataset: Dataset
+  segmentor: nn.Module
   validation: object
   test: object
-  batch: int
-  panels: int
-  eval_step: Callable
   poll: Callable[[], None]
 
   def evaluate(self, live: Session, step: int, new: bool = True) -> Scored:
     """Scores a session's state; `new` scores are written to its log."""
     mine = _mine(self.validation)
-    confusion, kept = self._confusion(
-        live, mine, panel_indices(len(mine), self.panels)
-    )
-    result = scores(confusion)
+    matrix, kept = self._confusion(live, mine, panel_indices(
+        len(mine), live.experiment.evaluation.panels
+    ))
+    result = scores(matrix)
     if new:
       live.writer.write(step, 'validation', means(result))
       pictures = _pictures(mine, kept)
       live.writer.images(step, *pictures, self.dataset.palette)
-    return Scored(result, confusion, kept)
+    return Scored(result, matrix, kept)
 
-  def _predictor(self, live: Session):
-    def predict(images):
-      self.poll()
-      parts = parallel.shard(images, jax.local_device_count())
-      return parallel.gather(self.eval_step(live.state, parts))
-
-    return predict
+  def _trained(self, live: Session) -> Trained:
+    """The session's segmentor as it is now."""
+    network = live.state.segmentor
+    return Trained(
+        live.experiment, self.dataset.classes, self.dataset.palette,
+        self.segmentor, {'params': network.params, **network.model_state},
+        int(live.state.step),
+    )
 
   def _confusion(self, live: Session, examples, keep=()):
     """(confusion matrix over all hosts, predictions of `keep`)."""
-    confusion, kept = evaluate(
-        self._predictor(live), examples, len(self.dataset.classes),
-        self.batch // jax.process_count(), keep,
+    batch = live.experiment.evaluation.batch // jax.process_count()
+    matrix, kept = confusion(
+        self._trained(live), examples, batch, keep, self.poll
     )
-    return parallel.sum_over_hosts(confusion), kept
+    return parallel.sum_over_hosts(matrix), kept
+
+  def _overview(self, live: Session, image):
+    """Classes uint8 [H,W] of the data set's one large image."""
+    (_, _, found), = predictions(
+        self._trained(live), [image.shape[:2]], lambda _: image, Views(), 1
+    )
+    return found
 
   def finish(self, live: Session, step: int):
     """Scores the last state and leaves all that a finished run has.
@@ -109,8 +118,8 @@ class Scorer:
     if dataset.overview:
       live.writer.message('Predicting the overview ...')
       write_overview(
-          workdir / 'overview', dataset, self._predictor(live),
-          jax.local_device_count(),
+          workdir / 'overview', dataset,
+          lambda image: self._overview(live, image),
       )
     if self.test:
       result = scores(tested)

@@ -231,8 +231,8 @@ class Patch(nn.Module):
       depth = count
 
   def forward(self, maps, images):
-    """[B,C,h,w], images not used -> [B,h,w]."""
-    x = maps
+    """[B,C,h,w], [B,3,H,W], whose size alone is used -> [B,h,w]."""
+    x = resize(maps, images.shape[2:])
     for layer in self.conv1, self.conv2, self.conv3, self.conv4, self.logit:
       # An odd side gets one more zero, as 'same' has it.
       x = layer(F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2)))

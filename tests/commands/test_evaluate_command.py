@@ -51,11 +51,11 @@ def test_repeats_the_run_s_own_scores(trained_run, capsys, monkeypatch):
 
 def test_views_windows_splits_and_checkpoints(trained_run, capsys):
   evaluate(trained_run, '--split', 'train', '--scales', 0.75, 1.5, '--flip',
-           '--sliding', '16x24', '--overlap', 0.5, '--checkpoint', 60)
+           '--sliding', '16x24', '--checkpoint', 60)
   found = read(trained_run, 'train')
   assert found['images'] == 11 and found['step'] == 60
   assert found['views'] == {
-      'scales': [0.75, 1.5], 'flip': True, 'window': [16, 24], 'overlap': 0.5
+      'scales': [0.75, 1.5], 'flip': True, 'window': [16, 24]
   }
   whole = of_training(trained_run)
   assert found['pixel_accuracy'] > 0.8 * whole['pixel_accuracy']
@@ -72,7 +72,6 @@ def test_a_resized_run_is_scored_at_the_images_own_sizes(resized_run, capsys):
 @pytest.mark.parametrize('argv,words', [
     ([], ['give the workdir']),
     (['RUN', '--scales', '0'], ['--scales is 0']),
-    (['RUN', '--overlap', '1'], ['--overlap is 1']),
     (['RUN', '--batch', '-1'], ['--batch is -1']),
     (['RUN', '--sliding', '480'], ['--sliding is 480', '480x480']),
     (['RUN', '--sliding', '0x9'], ['--sliding is 0x9']),

@@ -1,10 +1,13 @@
 """Small networks of every kind that see context, with random weights."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.config import Data, Experiment
+from adseg_jax.evaluation.inference import forward
 from adseg_jax.evaluation.trained import Trained
 from adseg_jax.segmentors import Dilated8, FCN8s, FCN16s, FCN32s, MultiScale
 
@@ -23,9 +26,8 @@ NETWORKS = {
 def make_trained(segmentor, size=(0, 0)):
   """A segmentor whose probabilities are neither flat nor 0 and 1."""
   rng = np.random.default_rng(0)
-  variables = segmentor.init(
-      jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False
-  )
+  init = jax.jit(functools.partial(segmentor.init, train=False))
+  variables = init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
   images = jnp.asarray(rng.random((1, 64, 64, 3)), jnp.float32)
 
   def noisy(leaf):
@@ -33,9 +35,8 @@ def make_trained(segmentor, size=(0, 0)):
     return leaf + noise * (0.3 * np.std(leaf) + 0.01)
 
   params = jax.tree.map(noisy, variables['params'])
-  spread = float(segmentor.apply(
-      variables | {'params': params}, images, train=False
-  ).std())
+  apply = jax.jit(functools.partial(segmentor.apply, train=False))
+  spread = float(apply(variables | {'params': params}, images).std())
   # The last layer: classes come out of it.
   for name in params:
     if name.startswith(('classifier', 'score')):
@@ -54,3 +55,13 @@ def picture(rng, *size):
     noise = rng.normal(size=(*small, 3)).repeat(step, 0).repeat(step, 1)
     total = total + noise[:size[0], :size[1]]
   return np.clip(128 + 40 * total, 0, 255).astype(np.uint8)
+
+
+compiled = jax.jit(forward, static_argnames='segmentor')
+
+
+def alone(trained, image):
+  """Probabilities of one picture, with nothing around it: [h,w,C]."""
+  return np.asarray(compiled(
+      trained.variables, image[None], segmentor=trained.segmentor
+  ))[0]

@@ -40,9 +40,9 @@ def test_a_predictor_with_context_finds_what_it_finds_of_the_whole(
     h, w = picture.shape[:2]
     return padded[:h, :w] + padded[2 * reach:, 2 * reach:]
 
-  def predict(pictures):
-    assert 1 <= len(pictures) <= batch
-    out = np.full((batch, 8 + 2 * reach, 12 + 2 * reach, 3), -1)
+  def predict(pictures, count):
+    assert 1 <= len(pictures) <= count <= batch
+    out = np.full((count, 8 + 2 * reach, 12 + 2 * reach, 3), -1)
     for row, one in zip(out, pictures, strict=False):
       row[:one.shape[0], :one.shape[1]] = far(one)
     return out
