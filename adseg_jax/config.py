@@ -38,8 +38,9 @@ class Data:
   train: str = ''
   """Split to train on; empty: the data set's own choice."""
   size: tuple[int, int] = (0, 0)
-  """Height and width that every image and label is resized to, for training
-  and for evaluation; 0 0: as they are."""
+  """Height and width that the segmentor sees every image at; labels are
+  resized for training, while scores are of images at their own size. 0 0: as
+  they are."""
   limit: int = 0
   """Images of each split, evenly spread over it; 0: all."""
   fold: int = 0

@@ -1,5 +1,8 @@
 """Between the resolution of images and that of a segmentor's output."""
 
+import jax.numpy as jnp
+import numpy as np
+
 from adseg_jax.extents import Extent, ceil_to, extended, first
 from adseg_jax.layers import resize
 
@@ -33,7 +36,11 @@ def at_pixels(logits, stride: int, size: tuple[int, int], sizes=None):
 
 
 def downsample_labels(labels, stride: int):
-  """The label at the middle of each output pixel.
+  """The label that most pixels of each cell have; void counts as one.
+
+  A logit lies at the middle of its cell, between pixels where the stride is
+  even: no single pixel's label lies there. Of labels that are as frequent, one
+  nearest to the middle is taken.
 
   Args:
     labels: [B,H,W] int.
@@ -42,6 +49,13 @@ def downsample_labels(labels, stride: int):
   Returns:
     [B,H//stride,W//stride] int: labels are picked, never mixed.
   """
-  h, w = labels.shape[1] // stride, labels.shape[2] // stride
-  middle = stride // 2
-  return labels[:, middle:h * stride:stride, middle:w * stride:stride]
+  b, h, w = labels.shape[0], *(side // stride for side in labels.shape[1:])
+  cells = first(labels, (h * stride, w * stride))
+  cells = cells.reshape(b, h, stride, w, stride).transpose(0, 1, 3, 2, 4)
+  cells = cells.reshape(b, h, w, stride**2)
+  count = (cells[..., :, None] == cells[..., None, :]).sum(-1)
+  place = np.arange(stride) - (stride - 1) / 2
+  distance = np.add.outer(place**2, place**2).ravel()
+  nearness = 1 - distance / (distance.max() + 1)
+  best = jnp.argmax(count + nearness.reshape(1, 1, 1, -1), -1, keepdims=True)
+  return jnp.take_along_axis(cells, best, -1)[..., 0]

@@ -6,7 +6,7 @@ from PIL import Image
 import adseg_jax
 from adseg_jax import cli
 from adseg_jax.errors import UserError
-from adseg_jax.evaluation import predict_files
+from adseg_jax.evaluation import predict as predicting
 
 
 def predict(workdir, *words):
@@ -83,24 +83,28 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(
 def test_a_large_picture_goes_through_windows(
     trained_run, tmp_path, monkeypatch, capsys
 ):
-  """Blocks that are large beside what the network sees."""
-  monkeypatch.setattr(predict_files, 'LARGEST', 10000)
-  monkeypatch.setattr(predict_files, 'WINDOW', 256)
+  """And comes out as if it had been seen whole."""
   rng = np.random.default_rng(2)
-  levels = rng.integers(0, 3, (3, 5)).repeat(100, 0).repeat(100, 1)
-  image = np.repeat(100 * levels[..., None] + 25, 3, 2).astype(np.uint8)
+  levels = rng.integers(0, 3, (45, 50)).repeat(8, 0).repeat(8, 1)
+  noise = rng.integers(0, 56, (*levels.shape, 3))
+  image = (100 * levels[..., None] + noise).astype(np.uint8)
   Image.fromarray(image).save(tmp_path / 'a.png')
+  whole, _ = adseg_jax.load(trained_run)(image)
+  monkeypatch.setattr(predicting, 'LARGEST', 10000)
+  monkeypatch.setattr(predicting, 'WINDOW', (32, 64))
   predict(trained_run, tmp_path / 'a.png', '--output', tmp_path / 'out')
   label = read(tmp_path / 'out/labels/a.png')
-  whole, _ = adseg_jax.load(trained_run)(image)
-  assert (label == whole).mean() > 0.9
+  assert len(np.unique(label)) == 3
+  assert (label == whole).mean() > 0.9999
+  labels, _ = adseg_jax.load(trained_run)(image)
+  np.testing.assert_array_equal(labels, label)
 
 
-@pytest.mark.parametrize('largest', [predict_files.LARGEST, 0])
+@pytest.mark.parametrize('largest', [predicting.LARGEST, 0])
 def test_a_resized_run_answers_at_the_picture_s_size(
     resized_run, photos, tmp_path, monkeypatch, capsys, largest
 ):
-  monkeypatch.setattr(predict_files, 'LARGEST', largest)
+  monkeypatch.setattr(predicting, 'LARGEST', largest)
   folder, image = photos
   predict(
       resized_run, folder / 'colour.png', '--output', tmp_path / 'out',

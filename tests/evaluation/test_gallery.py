@@ -76,11 +76,11 @@ def test_the_overview_is_reduced_and_aligned(tmp_path, rng):
       overview=lambda: (image, truth, 'What it shows.'),
   )
 
-  def predict(images):
-    return 3 - (images[..., 0] * 255 / 60).round().astype(np.int32)
+  def predict(image):
+    return 3 - image[..., 0] // 60
 
   folder = tmp_path / 'runs' / 'overview'
-  write_overview(folder, dataset, predict, 2)
+  write_overview(folder, dataset, predict)
   assert_label(folder / 'truth.png', small)
   assert_label(folder / 'prediction.png', 3 - small)
   shown = read(folder / 'image.jpg')

@@ -3,7 +3,7 @@ import pytest
 
 from adseg_jax.evaluation.boundary import boundary_f1, boundary_overlap
 from adseg_jax.evaluation.metrics import confusion_matrix, scores
-from adseg_jax.evaluation.score import SHAPES, buckets, summarize
+from adseg_jax.evaluation.score import summarize
 from adseg_jax.evaluation.workers import Measured, measure, measuring
 
 
@@ -50,19 +50,3 @@ def test_a_summary_by_hand():
   assert report.mean_boundary_f1 == pytest.approx(0.425)
   np.testing.assert_allclose(report.boundary_iou, [0.5, 0.5, nan])
   assert report.mean_boundary_iou == 0.5
-
-
-def test_buckets_hold_every_image_once_and_are_few(rng):
-  sizes = [tuple(size) for size in rng.integers(1, 900, (300, 2)).tolist()]
-  found = buckets(sizes)
-  assert len(found) <= SHAPES
-  assert sorted(i for part in found.values() for i in part) == list(range(300))
-  for (height, width), part in found.items():
-    assert height % 32 == width % 32 == 0
-    assert all(sizes[i][0] <= height and sizes[i][1] <= width for i in part)
-
-
-def test_few_sizes_are_padded_little():
-  assert list(buckets([(360, 480), (33, 1), (64, 20)])) == [
-      (64, 32), (384, 480)
-  ]

@@ -65,7 +65,7 @@ def test_other_sizes_are_padded_with_their_edge(rng):
   padded = np.pad(images, ((0, 0), (0, 19), (0, 6), (0, 0)), 'edge')
   np.testing.assert_allclose(
       predict()(jnp.asarray(images)),
-      predict()(jnp.asarray(padded))[:, :5, :7], atol=1e-6,
+      predict()(jnp.asarray(padded))[:, :6, :8], atol=1e-6,
   )
 
 
@@ -75,7 +75,7 @@ def test_output_stride(size):
       lambda v, i: FCN32s(3, 0.02).apply(v, i, train=False),
       shapes(small()[0]), jnp.ones((2, *size, 3)),
   )
-  assert out.shape == (2, size[0] // 8, size[1] // 8, 3)
+  assert out.shape == (2, -(-size[0] // 8), -(-size[1] // 8), 3)
 
 
 def test_parameter_count():

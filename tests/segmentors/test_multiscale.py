@@ -27,8 +27,8 @@ def plain(params, levels, size):
 @pytest.mark.parametrize('normalization', [True, False])
 def test_it_equals_the_plain_form(rng, normalization):
   module = MultiScale(5, 0.05, normalization)
-  images = jnp.asarray(rng.random((2, 32, 24, 3)), jnp.float32)
-  weights = jnp.asarray(rng.normal(size=(2, 8, 6, 5)), jnp.float32)
+  images = jnp.asarray(rng.random((2, 32, 48, 3)), jnp.float32)
+  weights = jnp.asarray(rng.normal(size=(2, 8, 12, 5)), jnp.float32)
 
   def levels(images):
     if not normalization:
@@ -41,7 +41,7 @@ def test_it_equals_the_plain_form(rng, normalization):
     results = []
     for f in (
         lambda p: module.apply({'params': p}, images, train=True),
-        lambda p: plain(p, levels(images), (8, 6)),
+        lambda p: plain(p, levels(images), (8, 12)),
     ):
       value, pull = jax.vjp(f, params)
       results.append((value, pull(weights)[0]))
@@ -87,7 +87,7 @@ def test_output_stride(size):
       lambda v, i: module.apply(v, i, train=False),
       shapes(module), jnp.ones((2, *size, 3)),
   )
-  assert out.shape == (2, size[0] // 4, size[1] // 4, 3)
+  assert out.shape == (2, -(-size[0] // 4), -(-size[1] // 4), 3)
 
 
 @pytest.mark.parametrize('normalization,moves', [(True, False), (False, True)])
@@ -100,3 +100,27 @@ def test_local_normalization_takes_absolute_colour_away(
   apply = jax.jit(lambda i: module.apply(variables, i, train=False))
   shift = np.abs(apply(images + 0.5) - apply(images)).max()
   assert (shift > 0.1) == moves
+
+
+@pytest.mark.parametrize('side', [180, 200, 250])
+def test_scales_lie_at_the_same_place_at_any_size(side):
+  """What each says of a square far from the origin lies evenly around it."""
+  module = MultiScale(1, 0.05, False)
+  hat = jnp.asarray([1.0, 2, 3, 4, 3, 2, 1])
+  hat = (hat[:, None] * hat[None])[..., None, None]
+  params = jax.tree.map(
+      lambda leaf: leaf * 0 + {4: hat, 2: 1, 1: 0}[leaf.ndim],
+      filled(module)['params'],
+  )
+  place = 16 * (side // 16 - 3)
+  image = jnp.zeros((1, 64, side, 3)).at[:, 16:32, place:place + 16].set(1)
+  apply = jax.jit(lambda p: module.apply({'params': p}, image, train=False))
+  middle = (place + 8) // 4
+  for scale in (1, 2, 3):
+    others = {f'classifier{i}' for i in {1, 2, 3} - {scale}}
+    found = np.asarray(apply(params | {
+        name: jax.tree.map(jnp.zeros_like, params[name]) for name in others
+    }))[0, 6, :, 0]
+    before, after = found[middle - 4:middle][::-1], found[middle:middle + 4]
+    assert np.ptp(after) > 0.05 * after.max() > 0
+    np.testing.assert_allclose(before, after, rtol=0.002)

@@ -3,15 +3,48 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adseg_jax.segmentors import downsample_labels, resize_logits
+from adseg_jax.segmentors import (
+    at_pixels,
+    downsample_labels,
+    resize_logits,
+)
 
 
-def test_labels_are_picked_at_the_middle():
-  labels = jnp.arange(6 * 9).reshape(1, 6, 9)
-  np.testing.assert_array_equal(
-      downsample_labels(labels, 4), [[[2 * 9 + 2, 2 * 9 + 6]]]
-  )
-  np.testing.assert_array_equal(downsample_labels(labels, 1), labels)
+def majority(cell):
+  """The most frequent of a cell's labels; None where two are."""
+  values, counts = np.unique(cell, return_counts=True)
+  most = values[counts == counts.max()]
+  return most[0] if len(most) == 1 else None
+
+
+@pytest.mark.parametrize('stride', [1, 2, 4, 8])
+def test_a_cell_has_the_label_of_most_of_its_pixels(rng, stride):
+  labels = rng.choice(np.array([0, 1, 255]), (2, 19, 26), p=[0.5, 0.3, 0.2])
+  found = np.asarray(downsample_labels(jnp.asarray(labels), stride))
+  clear = 0
+  for place, label in np.ndenumerate(found):
+    rows, columns = (slice(stride * i, stride * (i + 1)) for i in place[1:])
+    cell = labels[place[0], rows, columns]
+    assert label in cell
+    if (expected := majority(cell)) is not None:
+      assert label == expected
+      clear += 1
+  assert clear > found.size / 2
+
+
+def test_of_labels_as_frequent_one_at_the_middle_is_taken():
+  cell = jnp.asarray([[0, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0], [1, 0, 1, 1]])
+  np.testing.assert_array_equal(downsample_labels(cell[None], 4), [[[1]]])
+
+
+def test_labels_lie_where_logits_do(rng):
+  """A mirrored map has the mirrored labels: no side is preferred."""
+  labels = jnp.asarray(rng.integers(0, 5, (1, 3, 5)))
+  cells = labels.repeat(4, 1).repeat(4, 2).at[:, ::4].set(255)
+  cells = cells.at[:, 3::4].set(255).at[:, :, ::4].set(7)
+  found = downsample_labels(cells, 4)
+  mirrored = downsample_labels(cells[:, ::-1, ::-1], 4)
+  np.testing.assert_array_equal(mirrored[:, ::-1, ::-1], found)
 
 
 @pytest.mark.parametrize('size', [(16, 24), (23, 31)])
@@ -38,4 +71,19 @@ def test_resized_logits_keep_their_mean_and_their_range(rng):
   assert back.max() <= logits.max() and back.min() >= logits.min()
   np.testing.assert_allclose(
       back.mean((1, 2)), logits.mean((1, 2)), atol=1e-5
+  )
+
+
+@pytest.mark.parametrize('size', [(16, 24), (13, 24), (10, 21)])
+def test_logits_of_pixels_are_at_their_pixels_at_any_size(size):
+  """A ramp over the pixels, sampled at the middles of cells, comes back."""
+  stride = 4
+  grid = tuple(-(-side // stride) for side in size)
+  middles = stride * jnp.arange(grid[1]) + (stride - 1) / 2
+  logits = jnp.broadcast_to(middles.reshape(1, 1, -1, 1), (1, *grid, 1))
+  found = at_pixels(logits, stride, size)
+  assert found.shape == (1, *size, 1)
+  inner = slice(stride // 2, (grid[1] - 1) * stride)
+  np.testing.assert_allclose(
+      found[0, 0, inner, 0], np.arange(size[1])[inner], atol=1e-5
   )
