@@ -1,17 +1,18 @@
 """Settings that can't work are refused before anything is loaded."""
 
 import dataclasses
+import math
 
-from adseg_jax.config import Adversary, Data, Experiment, Update, flatten
+from adseg_jax.config import Experiment, flatten
 from adseg_jax.errors import UserError
 
-# Field, and the least whole number that it may be.
-_LEAST = (
-    ('data.limit', 0), ('optimizer.steps', 1), ('evaluation.every', 1),
-    ('evaluation.panels', 0), ('logging.every', 1),
-    ('logging.checkpoint_every', 1), ('adversary.start', 0),
-    ('adversary.alternate_every', 0),
-)
+# Steps and images are counted in int32.
+_COUNT = 2**31 - 1
+_BATCH = 2**16
+# The most pixels that a JPEG file has along a side.
+_SIDE = 2**16 - 1
+# VGG-16's first fully connected layer has 400 MB at 1, 100 GB at 16.
+_WIDTH = 16
 
 
 def validate(experiment: Experiment, stride: int, devices: int):
@@ -25,65 +26,94 @@ def validate(experiment: Experiment, stride: int, devices: int):
   Raises:
     UserError: one line that names the field, its value and a value that works.
   """
-  # A key takes 32 bits of a seed: others would repeat runs in silence.
-  _check(
-      0 <= experiment.seed < 2**32, 'seed', experiment.seed, '0 to 4294967295'
-  )
   values = flatten(dataclasses.asdict(experiment))
-  for field in 'data.batch', 'evaluation.batch':
-    _check(
-        values[field] > 0 and values[field] % devices == 0, field,
-        values[field], f'a positive multiple of the {devices} devices',
+  usual = flatten(dataclasses.asdict(Experiment()))
+  for field, allowed, wanted in rules(stride, devices):
+    parts = _parts(values[field])
+    whole = all(type(part) is int for part in _parts(usual[field]))
+    if whole and any(type(part) is not int for part in parts):
+      wanted = f'whole numbers, {wanted}'
+    elif all(map(_is_finite, parts)) and allowed(values[field]):
+      continue
+    raise UserError(
+        f'--{field} is {" ".join(map(str, parts))}: give {wanted}'
     )
-  _check_data(experiment.data, stride, experiment.segmentor.name)
-  _check_adversary(experiment.adversary)
-  _check_update('segmentor', experiment.optimizer.segmentor)
-  _check_update('discriminator', experiment.optimizer.discriminator)
-  for field, least in _LEAST:
-    _check(values[field] >= least, field, values[field], f'{least} or more')
 
 
-def _check(condition: bool, field: str, value, wanted: str):
-  if not condition:
-    raise UserError(f'--{field} is {value}: give {wanted}')
+def rules(stride: int, devices: int) -> tuple[tuple, ...]:
+  """What every number of an experiment may be.
 
-
-def _check_data(data: Data, stride: int, segmentor: str):
-  _check(
-      all(side > 0 and side % stride == 0 for side in data.crop), 'data.crop',
-      ' '.join(map(str, data.crop)),
-      f'positive multiples of {stride}, the output stride of {segmentor}',
+  Returns:
+    (field as on the command line, function of its value, the same in words).
+  """
+  shared = (
+      lambda x: 0 < x <= _BATCH and x % devices == 0,
+      f'a positive multiple of the {devices} devices, {_BATCH} at most',
   )
-  low, high = data.scale
-  _check(0 < low <= high, 'data.scale', f'{low} {high}', '0 < low <= high')
-  _check(0 <= data.jitter < 1, 'data.jitter', data.jitter, '0 <= jitter < 1')
-  _check(0 <= data.balance <= 1, 'data.balance', data.balance, '0 to 1')
-  _check(
-      all(side > 0 for side in data.size) or data.size == (0, 0), 'data.size',
-      ' '.join(map(str, data.size)), 'a height and a width, or 0 0',
+  width = (lambda x: 0 < x <= _WIDTH), f'0 < width <= {_WIDTH}'
+  return (
+      # A key takes 32 bits of a seed: others would repeat runs in silence.
+      ('seed', *_whole(0, 2**32 - 1)),
+      ('data.size', _is_size, 'a height and a width, or 0 0'),
+      ('data.limit', *_whole(0)),
+      ('data.fold', *_whole(0, 4)),
+      ('data.held_out', lambda x: 0 < x < 1, 'a share, 0 < share < 1'),
+      ('data.batch', *shared),
+      ('data.crop', lambda sides: all(
+          0 < side <= _SIDE and side % stride == 0 for side in sides
+      ), f'positive multiples of {stride}, the output stride of the segmentor'),
+      ('data.scale', lambda x: 0.01 <= x[0] <= x[1] <= 100,
+       '0.01 <= low <= high <= 100'),
+      ('data.jitter', lambda x: 0 <= x < 1, '0 <= jitter < 1'),
+      ('data.balance', *_real(1)),
+      ('segmentor.width', *width),
+      ('adversary.width', *width),
+      ('adversary.tau', lambda x: 0 < x <= 1, '0 < tau <= 1'),
+      ('adversary.weight', *_real(1e6)),
+      ('adversary.start', *_whole(0)),
+      ('adversary.alternate_every', *_whole(0)),
+      ('optimizer.steps', *_whole(1)),
+      *_update('optimizer.segmentor'),
+      *_update('optimizer.discriminator'),
+      ('evaluation.every', *_whole(1)),
+      ('evaluation.batch', *shared),
+      ('evaluation.panels', *_whole(0)),
+      ('logging.every', *_whole(1)),
+      ('logging.checkpoint_every', *_whole(1)),
   )
 
 
-def _check_adversary(adversary: Adversary):
-  _check(0 < adversary.tau <= 1, 'adversary.tau', adversary.tau, '0 < tau <= 1')
-  _check(
-      adversary.weight >= 0, 'adversary.weight', adversary.weight, '0 or more'
-  )
-
-
-def _check_update(name: str, update: Update):
+def _update(prefix: str):
   """A finite gradient must lead to finite parameters: no factor is absurd."""
-  for field, most in (
-      ('learning_rate', 1e6), ('weight_decay', 1), ('new_layers_factor', 1e6),
-  ):
-    value = getattr(update, field)
-    _check(
-        0 <= value <= most, f'optimizer.{name}.{field}', value,
-        f'0 to {most:g}',
-    )
-  for field in 'momentum', 'second_moment':
-    value = getattr(update, field)
-    _check(
-        0 <= value < 1, f'optimizer.{name}.{field}', value,
-        f'0 <= {field} < 1',
-    )
+  return (
+      (f'{prefix}.learning_rate', *_real(1e6)),
+      (f'{prefix}.power', *_real(100)),
+      (f'{prefix}.warmup', *_whole(0)),
+      (f'{prefix}.momentum', lambda x: 0 <= x < 1, '0 <= momentum < 1'),
+      (f'{prefix}.second_moment', lambda x: 0 <= x < 1,
+       '0 <= second_moment < 1'),
+      (f'{prefix}.weight_decay', *_real(1)),
+      (f'{prefix}.clip', *_real(1e9)),
+      (f'{prefix}.new_layers_factor', lambda x: 0 < x <= 1e6,
+       '0 < factor <= 1e+06'),
+  )
+
+
+def _whole(least: int, most: int = _COUNT):
+  return (lambda x: least <= x <= most), f'{least} to {most}'
+
+
+def _real(most: float):
+  return (lambda x: 0 <= x <= most), f'0 to {most:g}'
+
+
+def _is_size(sides) -> bool:
+  return not any(sides) or all(0 < side <= _SIDE for side in sides)
+
+
+def _parts(value) -> tuple:
+  return value if isinstance(value, tuple) else (value,)
+
+
+def _is_finite(value) -> bool:
+  return type(value) is int or math.isfinite(value)

@@ -1,10 +1,11 @@
 import dataclasses
+import math
 
 import pytest
 
-from adseg_jax.config import Experiment
+from adseg_jax.config import Experiment, flatten
 from adseg_jax.errors import UserError
-from adseg_jax.validation import validate
+from adseg_jax.validation import rules, validate
 
 
 def changed(experiment, field, value):
@@ -17,6 +18,50 @@ def changed(experiment, field, value):
 
 def check(field, value):
   validate(changed(Experiment(), field, value), stride=4, devices=8)
+
+
+def numbers():
+  """Field -> default of all that are numbers, or tuples of them."""
+  return {
+      field: value
+      for field, value in flatten(dataclasses.asdict(Experiment())).items()
+      if all(
+          type(part) in (int, float)
+          for part in (value if isinstance(value, tuple) else (value,))
+      ) and value != ()
+  }
+
+
+def test_every_number_has_one_rule():
+  assert sorted(field for field, *_ in rules(4, 8)) == sorted(numbers())
+
+
+@pytest.mark.parametrize('value', [
+    math.nan, math.inf, -math.inf, -1, 10**30, 10**400, 0.5 + 10**10,
+])
+@pytest.mark.parametrize('field', numbers())
+def test_no_number_may_be_anything(field, value):
+  usual = numbers()[field]
+  if not isinstance(usual, tuple):
+    values = [value]
+  else:
+    values = [(value, usual[1]), (usual[0], value), (value, value)]
+  for one in values:
+    with pytest.raises(UserError) as caught:
+      check(field, one)
+    message = str(caught.value)
+    assert message.startswith(f'--{field} is ') and '\n' not in message
+
+
+@pytest.mark.parametrize('field', [
+    field for field, value in numbers().items()
+    if type(value) is int or (type(value) is tuple and type(value[0]) is int)
+])
+def test_counts_are_whole(field):
+  usual = numbers()[field]
+  value = (8.0, 8.0) if isinstance(usual, tuple) else 8.0
+  with pytest.raises(UserError, match='whole numbers'):
+    check(field, value)
 
 
 def test_the_defaults_work_on_one_and_on_eight_devices():
@@ -37,6 +82,11 @@ def test_the_defaults_work_on_one_and_on_eight_devices():
     ('optimizer.segmentor.new_layers_factor', 1e6),
     ('optimizer.segmentor.momentum', 0.0),
     ('optimizer.discriminator.second_moment', 0.999999),
+    ('optimizer.segmentor.power', 0.0), ('optimizer.segmentor.warmup', 0),
+    ('optimizer.discriminator.clip', 0.0), ('optimizer.segmentor.clip', 1e9),
+    ('data.fold', 0), ('data.fold', 4), ('data.held_out', 0.001),
+    ('segmentor.width', 0.01), ('adversary.width', 16.0),
+    ('data.scale', (0.01, 100.0)),
 ])
 def test_the_last_value_that_works(field, value):
   check(field, value)
@@ -70,6 +120,15 @@ def test_the_last_value_that_works(field, value):
     ('optimizer.segmentor.momentum', 1.0, '1.0'),
     ('optimizer.discriminator.momentum', -0.1, '-0.1'),
     ('optimizer.discriminator.second_moment', 1.0, '1.0'),
+    ('optimizer.segmentor.power', -0.1, '-0.1'),
+    ('optimizer.discriminator.warmup', -1, '-1'),
+    ('optimizer.segmentor.clip', -0.1, '-0.1'),
+    ('optimizer.segmentor.clip', 1.1e9, '1100000000.0'),
+    ('data.fold', 5, '5'), ('data.held_out', 0.0, '0.0'),
+    ('data.held_out', 1.0, '1.0'), ('segmentor.width', 0.0, '0.0'),
+    ('adversary.width', 16.1, '16.1'), ('data.batch', 2**17, '131072'),
+    ('data.scale', (1.0, 101.0), '1.0 101.0'),
+    ('optimizer.segmentor.new_layers_factor', 0.0, '0.0'),
 ])
 def test_the_first_value_that_does_not(field, value, shown):
   with pytest.raises(UserError) as caught:

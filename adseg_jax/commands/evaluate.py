@@ -92,8 +92,9 @@ def check(arguments: Arguments):
     UserError: one line that names the option.
   """
   for wrong, option, value, wanted in (
-      (not arguments.scales or min(arguments.scales) <= 0, 'scales',
-       ' '.join(map(str, arguments.scales)), 'one or more above 0'),
+      (not arguments.scales
+       or not all(0.01 <= scale <= 100 for scale in arguments.scales), 'scales',
+       ' '.join(map(str, arguments.scales)), 'one or more, 0.01 to 100'),
       (arguments.batch < 0, 'batch', arguments.batch, '1 or more, or 0'),
   ):
     if wrong:

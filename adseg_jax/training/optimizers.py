@@ -51,7 +51,7 @@ def without_frozen(gradient, update: Update):
 
 
 def check_layers(update: Update, params, network: str):
-  """Refuses names that no layer begins with, and a factor that is no factor.
+  """Refuses names that no layer begins with.
 
   Args:
     update: the network's optimiser.
@@ -61,11 +61,6 @@ def check_layers(update: Update, params, network: str):
   Raises:
     UserError: one line that lists the layers.
   """
-  if update.new_layers_factor <= 0:
-    raise UserError(
-        f'--optimizer.{network}.new_layers_factor is '
-        f'{update.new_layers_factor}: give more than 0'
-    )
   layers = dict.fromkeys(
       _layer(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)
   )

@@ -72,6 +72,8 @@ def test_a_resized_run_is_scored_at_the_images_own_sizes(resized_run, capsys):
 @pytest.mark.parametrize('argv,words', [
     ([], ['give the workdir']),
     (['RUN', '--scales', '0'], ['--scales is 0']),
+    (['RUN', '--scales', '1', 'nan'], ['--scales is 1.0 nan']),
+    (['RUN', '--scales', 'inf'], ['--scales is inf']),
     (['RUN', '--batch', '-1'], ['--batch is -1']),
     (['RUN', '--sliding', '480'], ['--sliding is 480', '480x480']),
     (['RUN', '--sliding', '0x9'], ['--sliding is 0x9']),

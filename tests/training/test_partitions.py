@@ -133,8 +133,3 @@ def test_an_unknown_layer_lists_the_layers(field, changes):
       f'--optimizer.segmentor.{field}: no layer of the segmentor begins with '
       'vgg/conv7: give beginnings of fc6, score, vgg/conv1_1, vgg/conv2_1'
   )
-
-
-def test_a_factor_is_positive():
-  with pytest.raises(UserError, match=r'new_layers_factor is 0\.0: give more'):
-    steps(0, new_layers_factor=0.0)
