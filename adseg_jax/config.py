@@ -7,7 +7,7 @@ The docstring under a field is its help text and gives its unit.
 
 import dataclasses
 import json
-from typing import Literal, get_args
+from typing import Literal
 
 from adseg_jax.errors import UserError
 
@@ -228,11 +228,6 @@ def flatten(tree: dict, prefix: str = '') -> dict:
     else:
       flat[prefix + name] = value
   return flat
-
-
-def names(literal) -> tuple[str, ...]:
-  """The allowed values of one of the Literal types above."""
-  return get_args(literal)
 
 
 def from_dict(content: dict, kind: type = Experiment):

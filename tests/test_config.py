@@ -2,6 +2,7 @@ import ast
 import dataclasses
 import inspect
 import json
+from typing import get_args
 
 import pytest
 
@@ -53,9 +54,9 @@ def test_an_experiment_is_hashable_and_cannot_change():
 
 
 def test_the_names_are_those_of_what_there_is():
-  assert config.names(config.SegmentorName) == tuple(SEGMENTORS)
-  assert config.names(config.DiscriminatorName) == tuple(DISCRIMINATORS)
-  assert config.names(config.ObjectiveName) == tuple(OBJECTIVES)
+  assert get_args(config.SegmentorName) == tuple(SEGMENTORS)
+  assert get_args(config.DiscriminatorName) == tuple(DISCRIMINATORS)
+  assert get_args(config.ObjectiveName) == tuple(OBJECTIVES)
 
 
 def test_every_field_has_a_docstring():
