@@ -15,6 +15,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
+from adseg_jax import files
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
 from adseg_jax.training import parallel
@@ -42,6 +43,11 @@ def directory_of(workdir: epath.PathLike) -> epath.Path:
   directory = epath.Path(workdir) / FOLDER
   # A URL is absolute, though `absolute` thinks not.
   return directory if '://' in str(directory) else directory.absolute()
+
+
+def scores_of(checkpoint: epath.Path) -> epath.Path:
+  """Where Orbax keeps what a checkpoint scored."""
+  return checkpoint / 'metrics' / 'metrics'
 
 
 def _measure(scores: dict) -> float:
@@ -120,7 +126,7 @@ class Checkpoints:
 
   def _clear(self):
     for step in (p for p in self.directory.glob('*') if p.name.isdigit()):
-      scores = step / 'metrics' / 'metrics'
+      scores = scores_of(step)
       try:
         if scores.exists():
           json.loads(scores.read_text())
@@ -148,13 +154,13 @@ class Checkpoints:
 
   def keep(self, state, seconds: float, pending):
     """Saves the state unless there is a checkpoint of this step."""
-    if int(state.step) not in self.manager.all_steps():
+    if int(state.step) not in self.steps():
       self.save(state, seconds, None, pending)
 
   def save(self, state, seconds: float, scores: dict | None, pending=()):
     """Saves the state, and what belongs to it.
 
-    A checkpoint of the same step without scores is replaced.
+    A checkpoint of the same step gets the scores, and stays as it is.
 
     Args:
       state: TrainState.
@@ -166,8 +172,10 @@ class Checkpoints:
       UserError: it can't be written; those before it are as they were.
     """
     step = int(state.step)
-    if step in self.manager.all_steps():
-      self.manager.delete(step)
+    if step in self.steps():
+      if scores:
+        self._add(step, {MEASURE: scores[MEASURE]})
+      return
     about = {
         'experiment': self.experiment, 'seconds': seconds,
         'pending': _as_numbers(pending),
@@ -183,11 +191,39 @@ class Checkpoints:
             metrics=scores and {MEASURE: scores[MEASURE]},
         )
     except Exception as error:  # Tensorstore and Python have many for this.
-      raise UserError(
-          f'{self.directory}: the checkpoint of step {step} cannot be written '
-          f'({_reason(error)}); the last one is of step {self._newest()}: '
-          'free space, then the same command continues from there'
-      ) from error
+      raise self._unwritten('checkpoint', step, error) from error
+
+  def _add(self, step: int, scores: dict):
+    """Writes scores beside a state: it is never deleted to be written anew."""
+    path = scores_of(self.directory / str(step))
+
+    def write():
+      try:
+        path.parent.mkdir(exist_ok=True)
+        files.write(path, json.dumps(scores).encode())
+      except OSError as error:
+        raise self._unwritten('scores', step, error) from error
+
+    parallel.on_main(write)
+    self.manager.reload()
+    self._drop()
+
+  def _drop(self):
+    """Deletes what the next save would, as the policy has it."""
+    steps = sorted(self.steps())
+    scores = {step: self.manager.metrics(step) for step in steps}
+    scored = [(scores[step][MEASURE], step) for step in steps if scores[step]]
+    for step in steps[:-NEWEST]:
+      if step != max(scored)[1]:
+        self.manager.delete(step)
+
+  def _unwritten(self, what: str, step: int, error: Exception) -> UserError:
+    return UserError(
+        f'{self.directory}: the {what} of step {step} cannot be written '
+        f'({_reason(error)}); the last checkpoint is of step '
+        f'{self._newest()}: free space, then the same command continues from '
+        'there'
+    )
 
   def _newest(self) -> str:
     """The newest step that is on disk."""
@@ -252,16 +288,7 @@ class Checkpoints:
 
   def scored(self, step: int) -> bool:
     """Whether there is a checkpoint of a step with scores."""
-    return step in self.manager.all_steps() and bool(self.manager.metrics(step))
-
-  def best_step(self) -> int | None:
-    """The step with the highest validation mean IoU."""
-    scored = {
-        step: metrics[MEASURE]
-        for step in self.manager.all_steps()
-        if (metrics := self.manager.metrics(step))
-    }
-    return max(scored, key=scored.get) if scored else None
+    return step in self.steps() and bool(self.manager.metrics(step))
 
 
 def _as_numbers(pending) -> list[dict[str, float]]:

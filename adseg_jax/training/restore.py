@@ -16,7 +16,12 @@ from etils import epath
 from adseg_jax import config
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.training.checkpoint import FOLDER, MEASURE, directory_of
+from adseg_jax.training.checkpoint import (
+    FOLDER,
+    MEASURE,
+    directory_of,
+    scores_of,
+)
 from adseg_jax.training.method import make_method
 from adseg_jax.training.run import NAME
 from adseg_jax.training.state import initialize
@@ -134,7 +139,7 @@ def _scored(directory, steps) -> dict[int, float]:
   """
   scored = {}
   for step in steps:
-    path = directory / str(step) / 'metrics' / 'metrics'
+    path = scores_of(directory / str(step))
     with contextlib.suppress(ValueError):
       if path.exists() and (metrics := json.loads(path.read_text())):
         scored[step] = metrics[MEASURE]

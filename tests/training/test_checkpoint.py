@@ -1,3 +1,5 @@
+import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -6,13 +8,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from comparison import QUIET
+from etils import epath
 from miniature import make_method, make_state, same
 
 from adseg_jax.config import Experiment, Update, to_json
 from adseg_jax.errors import UserError
-from adseg_jax.training import parallel
+from adseg_jax.training import checkpoint, parallel, restore
 from adseg_jax.training.checkpoint import Checkpoints
 
 EXPERIMENT = Experiment()
@@ -59,7 +63,7 @@ def test_the_newest_three_and_the_best_are_kept(
   save(tmp_path, state, scores)
   assert kept(tmp_path) == expected
   with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
-    assert checkpoints.best_step() == best
+    assert checkpoints.manager.best_step() == best
     # A process that continues keeps to the same rule.
     for step in (7, 8, 9):
       checkpoints.save(at(state, step), 0.0, None)
@@ -85,7 +89,7 @@ def test_restored_bits_are_those_that_were_saved(tmp_path, state):
 def test_restore_without_a_checkpoint_is_the_beginning(tmp_path, state):
   with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
     found, seconds, pending = checkpoints.restore(state)
-    assert checkpoints.best_step() is None
+    assert checkpoints.manager.best_step() is None
   assert same(found, state) and (seconds, pending) == (0.0, [])
 
 
@@ -197,7 +201,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, state, room):
   assert (done.stderr, done.returncode) == ('', 0)
   said, = done.stdout.splitlines()
   assert 'step 2 cannot be written (File too large)' in said
-  assert 'the last one is of step 1' in said
+  assert 'the last checkpoint is of step 1' in said
   with Checkpoints(tmp_path / 'run', EXPERIMENT) as checkpoints:
     found, seconds, _ = checkpoints.restore(state)
     assert same(found, at(state, 1)) and seconds == 1
@@ -224,7 +228,72 @@ def test_pending_metrics_and_scores_are_kept(tmp_path, state):
         np.float64([[np.float32(0.1), np.nan], [1, 2]]),
     )
     checkpoints.save(at(state, 1), 5.0, {'mean_iou': 0.5})
-    assert checkpoints.scored(1) and checkpoints.restore(state)[1] == 5.0
+    assert checkpoints.scored(1)
+    # The state is the same one: it and what belongs to it stay.
+    _, seconds, again = checkpoints.restore(state)
+    assert seconds == 3.0 and len(again) == 2
+
+
+class Killed(BaseException):
+  pass
+
+
+def killed(*_, **__):
+  raise Killed
+
+
+def test_a_kill_before_scores_are_written_leaves_the_checkpoint(
+    tmp_path, state, monkeypatch
+):
+  with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+    checkpoints.keep(at(state, 1), 3.0, [])
+  for owner, name in (
+      (checkpoint.files, 'write'), (type(epath.Path(tmp_path)), 'replace'),
+      (ocp.CheckpointManager, 'save'),
+  ):
+    with monkeypatch.context() as patch, contextlib.suppress(Killed):
+      patch.setattr(owner, name, killed)
+      with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+        checkpoints.save(at(state, 1), 4.0, {'mean_iou': 0.5})
+    half = tmp_path / 'checkpoints/1/metrics/metrics.tmp'
+    if half.parent.exists():
+      half.write_text('{"mean')
+    with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+      assert same(checkpoints.restore(state)[0], at(state, 1))
+      assert checkpoints.scored(1) == (name == 'save')
+
+
+def test_scores_that_are_added_count(tmp_path, state):
+  """The best stays, the one that was best does not, all read them."""
+  save(tmp_path, state, [0.3, None, None, None])
+  with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+    assert kept(tmp_path) == {1, 2, 3, 4}
+    checkpoints.save(at(state, 2), 0.0, {'mean_iou': 0.2, 'other': 1.0})
+    assert kept(tmp_path) == {1, 2, 3, 4}
+    checkpoints.save(at(state, 3), 0.0, {'mean_iou': 0.9})
+    assert kept(tmp_path) == {2, 3, 4}
+    assert checkpoints.manager.best_step() == 3
+    assert same(checkpoints.restore(state)[0], at(state, 4))
+  with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+    assert checkpoints.manager.best_step() == 3
+    assert checkpoints.manager.metrics(2) == {'mean_iou': 0.2}
+    for step in (5, 6, 7):
+      checkpoints.save(at(state, step), 0.0, None)
+  assert kept(tmp_path) == {3, 5, 6, 7}
+  directory = tmp_path / 'checkpoints'
+  assert restore._step(directory, 'best', tmp_path) == 3
+
+
+def test_scores_on_a_full_disk_are_one_line(tmp_path, state, monkeypatch):
+  def full(*_):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  save(tmp_path, state, [None])
+  with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+    monkeypatch.setattr(checkpoint.files, 'write', full)
+    with pytest.raises(UserError, match='the scores of step 1 cannot be wr'):
+      checkpoints.save(at(state, 1), 0.0, {'mean_iou': 0.5})
+    assert same(checkpoints.restore(state)[0], at(state, 1))
 
 
 def test_what_a_kill_left_half_written_is_ignored(tmp_path, state):

@@ -48,7 +48,7 @@ def test_lines_evaluations_and_checkpoints_come_when_they_should(tiny, whole):
              if line['kind'] == 'validation')
   with Checkpoints(whole, on_toy(tiny)) as checkpoints:
     assert {*checkpoints.manager.all_steps()} == {3, 4, 6}
-    assert checkpoints.best_step() == -best[1]
+    assert checkpoints.manager.best_step() == -best[1]
   assert final_state(on_toy(tiny), whole).step == 6
 
 
