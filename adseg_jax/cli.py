@@ -6,6 +6,7 @@ import errno
 import importlib
 import io
 import itertools
+import os
 import re
 import socket
 import sys
@@ -51,13 +52,22 @@ def parse(kind: type, default, description: str, argv: list[str] | None = None):
     argv: arguments; None takes the process's.
   """
   shown = io.StringIO()
+  words = [_at_home(word) for word in (sys.argv[1:] if argv is None else argv)]
   try:
     with contextlib.redirect_stderr(shown):
-      return tyro.cli(kind, default=default, description=description, args=argv)
+      return tyro.cli(
+          kind, default=default, description=description, args=words
+      )
   except SystemExit as stop:
     if stop.code in (0, None):
       raise
     raise UserError(one_line(shown.getvalue())) from None
+
+
+def _at_home(word: str) -> str:
+  """The word with its ~ expanded: a shell leaves that of --workdir=~/runs."""
+  option, path = re.fullmatch(r'(--[\w.-]+=)?(.*)', word, re.DOTALL).groups()
+  return (option or '') + os.path.expanduser(path)
 
 
 def one_line(box: str) -> str:

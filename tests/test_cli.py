@@ -32,6 +32,18 @@ def parse(*argv):
   return cli.parse(cli.Arguments, DEFAULT, 'Says what it is.', list(argv))
 
 
+@pytest.mark.parametrize('argv', [
+    ('--workdir=~/my runs/a', '--data.root=~/data=x', '--name=a~/b'),
+    ('--workdir', '~/my runs/a', '--data.root', '~/data=x', '--name', 'a~/b'),
+])
+def test_home_is_found_where_a_shell_leaves_it(argv, monkeypatch):
+  monkeypatch.setenv('HOME', '/home/me')
+  arguments = parse(*argv)
+  assert arguments.workdir == '/home/me/my runs/a'
+  assert arguments.experiment.data.root == '/home/me/data=x'
+  assert arguments.experiment.name == 'a~/b'
+
+
 def failure(capsys, command):
   """What a person sees of a command that fails: one line, status 1."""
   with pytest.raises(SystemExit) as stop:
