@@ -139,7 +139,7 @@ def find_root(
   if missing(root):
     raise UserError(
         f'data set {name}: missing in {root}: {shorten(missing(root), 9)}; '
-        f'{advice}'
+        f'give their folder as --data.root; {advice}'
     )
   return root
 
