@@ -34,6 +34,10 @@ class Arguments:
   the same folder continues it."""
   control: bool = False
   """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
+  amend: bool = False
+  """Continue the run in WORKDIR with other optimizer.steps, learning rates,
+  evaluation or logging, or with files that were replaced; experiment.json
+  keeps what changed."""
   smoke: bool = False
   """Shrink all to less than a minute, in WORKDIR/smoke: does it run?"""
   distributed: tuple[str, ...] | None = None
@@ -178,7 +182,7 @@ def _run(experiment: Experiment, description: str):
   if arguments.control and experiment.adversary.weight:
     arms[folder / 'control'] = control_of(experiment)
   for workdir, arm in arms.items():
-    train(arm, workdir)
+    train(arm, workdir, arguments.amend)
   if not is_main():
     return
   page = write_report(list(arms), folder / 'report.html')

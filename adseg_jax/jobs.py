@@ -40,8 +40,10 @@ class Job:
 
   @property
   def finished(self) -> bool:
-    """Whether the run has its final scores."""
-    return (self.workdir / 'scores.json').exists()
+    """Whether the run has the scores of its last step."""
+    from adseg_jax.training.run import finished  # slow to import
+
+    return finished(self.workdir, self.experiment)
 
   @property
   def begun(self) -> bool:
@@ -104,6 +106,7 @@ def plan(
     arms: Iterable[ArmName],
     workdir: epath.PathLike,
     settings: Iterable[tuple[str, ...]] = (),
+    amend: bool = False,
 ) -> list[Job]:
   """The runs of a script over arms and seeds, seed by seed.
 
@@ -115,6 +118,7 @@ def plan(
     arms: names of arms.
     workdir: run k of an arm lies in WORKDIR/ARM/seedK.
     settings: a field's dotted name and its value's words, each.
+    amend: whether a run may go on with settings that changed.
 
   Raises:
     UserError: the script, a setting or the arms can't be used.
@@ -147,7 +151,7 @@ def plan(
       folder = epath.Path(workdir) / arm / f'seed{seed}'
       command = [
           sys.executable, str(script), '--workdir', str(folder),
-          '--seed', str(seed), *words,
+          '--seed', str(seed), *words, *['--amend'] * amend,
       ]
       jobs.append(Job(
           f'{arm}, seed {seed}', folder,

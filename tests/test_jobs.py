@@ -233,3 +233,25 @@ def test_seeds_and_arms_are_needed(script):
     with pytest.raises(UserError, match='at least one of --seeds'):
       command.run(_arguments(script, option))
   assert json.loads((script.parent / 'weight0/scores.json').read_text())
+
+
+def test_finished_runs_are_amended_by_more_steps(script, monkeypatch):
+  arguments = _arguments(script, '--seeds', '0', '--arms', 'standard')
+  command.run(arguments)
+  folder = Path(arguments.workdir) / 'standard' / 'seed0'
+  (folder / 'checkpoints' / '4').mkdir(parents=True)
+  more = ('--seeds', '0', '--arms', 'standard', '--set', 'optimizer.steps', '9')
+  with pytest.raises(UserError, match='--amend'):
+    command.run(_arguments(script, *more))
+  executed = []
+  monkeypatch.setattr(command, 'execute', lambda jobs: executed.extend(jobs))
+  command.run(_arguments(script, *more, '--amend'))
+  (job,) = executed
+  assert job.command[-1] == '--amend' and not job.finished
+  # The script amends the run, and finds it finished afterwards.
+  parsed = cli.parse(
+      cli.Arguments, cli.Arguments(job.experiment, 'x'), '', job.command[2:]
+  )
+  assert parsed.amend
+  (folder / 'scores.json').write_text('{"step": 9}')
+  assert job.finished

@@ -39,6 +39,10 @@ class Arguments:
   ] = ()
   """A field of the experiment, for both arms, as an option of the script
   without its dashes."""
+  amend: bool = False
+  """Continue runs with other optimizer.steps, learning rates, evaluation or
+  logging, or with files that were replaced; finished ones, if there are more
+  steps."""
 
 
 def run(arguments: Arguments):
@@ -52,17 +56,17 @@ def run(arguments: Arguments):
     raise UserError('give at least one of --seeds and one of --arms')
   jobs = plan(
       arguments.script, arguments.seeds, arguments.arms, arguments.workdir,
-      arguments.settings,
+      arguments.settings, arguments.amend,
   )
   # Slow to import: not before the arguments are read.
   from rich.console import Console
 
   from adseg_jax.reporting.report import table, write_report
-  from adseg_jax.training.run import check
+  from adseg_jax.training.record import check
 
   # Before hours of training: a folder in the middle may hold another run.
   for job in jobs:
-    check(job.workdir, job.experiment)
+    check(job.workdir, job.experiment, arguments.amend)
   failed = execute(jobs)
   folders = [job.workdir for job in jobs if job.finished]
   if folders:

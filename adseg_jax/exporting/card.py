@@ -7,7 +7,7 @@ from etils import epath
 
 from adseg_jax.data.dataset import MODULES
 from adseg_jax.training.restore import Trained
-from adseg_jax.training.run import NAME
+from adseg_jax.training.run import NAME, amendments
 
 PROGRAM, MODEL = 'model.jax_export', 'saved_model'
 
@@ -27,6 +27,7 @@ def card(workdir: epath.Path, trained: Trained) -> dict:
       },
       'classes': trained.classes, 'palette': trained.palette,
       'scores': _scores(workdir, trained.step),
+      'amended': [words for words, _ in amendments(run)],
       'licence_of_the_data': _licence(trained.experiment.data.name),
       **{key: run.get(key) for key in (
           'experiment', 'versions', 'commit', 'devices', 'command'
@@ -36,9 +37,9 @@ def card(workdir: epath.Path, trained: Trained) -> dict:
 
 def _scores(workdir: epath.Path, step: int) -> list[dict]:
   """Scores of a step: those of training, then those of `adseg evaluate`."""
-  paths = [workdir / 'scores.json', workdir / 'scores_test.json']
+  paths = sorted(workdir.glob('scores*.json'))
   paths += sorted((workdir / 'evaluation').glob('*/scores.json'))
-  found = [json.loads(path.read_text()) for path in paths if path.exists()]
+  found = [json.loads(path.read_text()) for path in paths]
   return [
       {key: value for key, value in one.items() if key != 'confusion'}
       for one in found if one.get('step') == step
@@ -107,6 +108,7 @@ def _score_table(scores: list[dict]) -> str:
     how = 'as in training' if views is None else ', '.join([
         f'scales {" ".join(map(str, views["scales"]))}',
         *['mirrored'] * views['flip'], *['windows'] * bool(views['window']),
+        *['images that the run did not have'] * one.get('new_data', False),
     ])
     rows.append(
         f'| {one["split"]} | {one["images"]} | {how} | '
@@ -134,5 +136,6 @@ def _history(content: dict) -> str:
       'without a discriminator',
       f': `{content["command"]}`',
       f', commit {content["commit"]}' if content['commit'] else '',
+      *(f'; {words}' for words in content['amended']),
       '. All settings and scores per class: `card.json`.',
   ])

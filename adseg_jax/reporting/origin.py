@@ -46,17 +46,21 @@ def made(study: Study) -> str:
   groups = {}
   for arm in study.arms:
     for seed, run in arm.runs.items():
-      facts = run.made_with
-      versions = ', '.join(f'{k} {v}' for k, v in facts['versions'].items())
-      text = (
-          f'{facts["devices"]}; commit {facts["commit"] or "unknown"}; '
-          f'{versions}'
-      )
-      groups.setdefault(text, []).append(
+      commands = ''.join([
           f'<h3>{escape(arm.label)}, seed {seed}</h3>'
-          f'<pre>{escape(facts["command"])}</pre>'
-      )
+          f'<pre>{escape(run.made_with["command"])}</pre>',
+          *(f'<p>{escape(words)}</p><pre>{escape(command)}</pre>'
+            for words, command in run.amendments),
+      ])
+      for text in dict.fromkeys(map(_surroundings, run.starts)):
+        groups.setdefault(text, []).append(commands)
   return ''.join(
       f'<p class="faint">{escape(text)}</p>{"".join(runs)}'
       for text, runs in groups.items()
   )
+
+
+def _surroundings(start: dict) -> str:
+  versions = ', '.join(f'{k} {v}' for k, v in start['versions'].items())
+  commit = start['commit'] or 'unknown'
+  return f'{start["devices"]}; commit {commit}; {versions}'

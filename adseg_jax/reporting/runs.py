@@ -10,6 +10,7 @@ from etils import epath
 from adseg_jax.config import flatten
 from adseg_jax.errors import UserError
 from adseg_jax.reporting.writer import METRICS, read_metrics
+from adseg_jax.training.run import amendments
 
 _NEEDED = (
     'name', 'seed', 'segmentor.name', 'adversary.discriminator',
@@ -29,7 +30,9 @@ class Run:
     folder: where it lies.
     settings: the experiment, flat: dotted name -> value.
     dataset: name, classes and palette.
-    made_with: versions, commit, devices and command.
+    made_with: versions, commit, devices and command of the first start.
+    starts: versions, commit and devices of every start.
+    amendments: what changed while it trained, and by which command, each.
     train: lines of the training metrics.
     validation: lines of the validation metrics.
     scores: scores of the last step on the validation split.
@@ -40,6 +43,8 @@ class Run:
   settings: dict
   dataset: dict
   made_with: dict
+  starts: list[dict]
+  amendments: list[tuple[str, str]]
   train: list[dict]
   validation: list[dict]
   scores: dict
@@ -146,6 +151,11 @@ def read_run(folder: epath.PathLike) -> Run:
             key: about[key]
             for key in ('versions', 'commit', 'devices', 'command')
         },
+        starts=[
+            {key: start[key] for key in ('versions', 'commit', 'devices')}
+            for start in about.get('starts', [about])
+        ],
+        amendments=amendments(about),
         train=[line for line in lines if line['kind'] == 'train'],
         validation=[line for line in lines if line['kind'] == 'validation'],
         scores=_scores(scores),

@@ -63,8 +63,9 @@ def cautions(study: Study) -> list[str]:
           'differences.'
       )
   runs = [run for arm in study.arms for run in arm.runs.values()]
+  starts = [start for run in runs for start in run.starts]
   for key in ('commit', 'devices', 'versions'):
-    if any(run.made_with[key] != runs[0].made_with[key] for run in runs):
+    if any(start[key] != starts[0][key] for start in starts):
       found.append(
           f'Not all runs were made with the same {key}: see how they were '
           'made, at the end.'

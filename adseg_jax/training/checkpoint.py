@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 import logging
+import operator
 import os
 import sys
 import time
@@ -50,10 +51,6 @@ def scores_of(checkpoint: epath.Path) -> epath.Path:
   return checkpoint / 'metrics' / 'metrics'
 
 
-def _measure(scores: dict) -> float:
-  return scores[MEASURE]
-
-
 @contextlib.contextmanager
 def _quiet_if_it_fails():
   """Keeps the threads that a failure leaves behind from printing.
@@ -71,8 +68,9 @@ def _quiet_if_it_fails():
 
 
 def _manager(directory: epath.Path) -> ocp.CheckpointManager:
+  measure = operator.itemgetter(MEASURE)
   best = checkpoint_managers.BestN(
-      get_metric_fn=_measure, n=1, keep_checkpoints_without_metrics=False
+      get_metric_fn=measure, n=1, keep_checkpoints_without_metrics=False
   )
   return ocp.CheckpointManager(directory, options=ocp.CheckpointManagerOptions(
       preservation_policy=checkpoint_managers.AnyPreservationPolicy(
@@ -80,7 +78,7 @@ def _manager(directory: epath.Path) -> ocp.CheckpointManager:
       ),
       # The policy decides what is kept; without this, Orbax would not write
       # the scores, and a continued run would forget the best.
-      best_fn=_measure,
+      best_fn=measure,
       # The next step overwrites the buffers that it was given: a save must
       # have read them before.
       enable_async_checkpointing=False,
@@ -154,7 +152,7 @@ class Checkpoints:
 
   def keep(self, state, seconds: float, pending):
     """Saves the state unless there is a checkpoint of this step."""
-    if int(state.step) not in self.steps():
+    if int(state.step) not in self.manager.all_steps():
       self.save(state, seconds, None, pending)
 
   def save(self, state, seconds: float, scores: dict | None, pending=()):
@@ -171,10 +169,10 @@ class Checkpoints:
     Raises:
       UserError: it can't be written; those before it are as they were.
     """
-    step = int(state.step)
-    if step in self.steps():
-      if scores:
-        self._add(step, {MEASURE: scores[MEASURE]})
+    step, metrics = int(state.step), scores and {MEASURE: scores[MEASURE]}
+    if step in self.manager.all_steps():
+      if metrics:
+        self._add(step, metrics)
       return
     about = {
         'experiment': self.experiment, 'seconds': seconds,
@@ -188,7 +186,7 @@ class Checkpoints:
                 state=ocp.args.StandardSave(parallel.across_hosts(state)),
                 run=ocp.args.JsonSave(about),
             ),
-            metrics=scores and {MEASURE: scores[MEASURE]},
+            metrics=metrics,
         )
     except Exception as error:  # Tensorstore and Python have many for this.
       raise self._unwritten('checkpoint', step, error) from error
@@ -210,7 +208,7 @@ class Checkpoints:
 
   def _drop(self):
     """Deletes what the next save would, as the policy has it."""
-    steps = sorted(self.steps())
+    steps = sorted(self.manager.all_steps())
     scores = {step: self.manager.metrics(step) for step in steps}
     scored = [(scores[step][MEASURE], step) for step in steps if scores[step]]
     for step in steps[:-NEWEST]:
@@ -218,17 +216,12 @@ class Checkpoints:
         self.manager.delete(step)
 
   def _unwritten(self, what: str, step: int, error: Exception) -> UserError:
+    newest = max(saved_steps(self.workdir), default='0, the beginning')
     return UserError(
         f'{self.directory}: the {what} of step {step} cannot be written '
-        f'({_reason(error)}); the last checkpoint is of step '
-        f'{self._newest()}: free space, then the same command continues from '
-        'there'
+        f'({_reason(error)}); the last checkpoint is of step {newest}: free '
+        'space, then the same command continues from there'
     )
-
-  def _newest(self) -> str:
-    """The newest step that is on disk."""
-    steps = saved_steps(self.workdir)
-    return str(max(steps)) if steps else '0, the beginning'
 
   def restore(self, state):
     """What `save` was given, of the newest checkpoint that can be read.
@@ -288,7 +281,7 @@ class Checkpoints:
 
   def scored(self, step: int) -> bool:
     """Whether there is a checkpoint of a step with scores."""
-    return step in self.steps() and bool(self.manager.metrics(step))
+    return step in self.manager.all_steps() and bool(self.manager.metrics(step))
 
 
 def _as_numbers(pending) -> list[dict[str, float]]:

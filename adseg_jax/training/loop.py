@@ -9,7 +9,14 @@ from etils import epath
 from adseg_jax import config, environment, pretrained
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.training import parallel, run, scoring, session
+from adseg_jax.training import (
+    parallel,
+    record,
+    run,
+    scoring,
+    session,
+    splits,
+)
 from adseg_jax.training.checkpoint import has_begun
 from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
@@ -19,7 +26,9 @@ from adseg_jax.training.state import initialize
 from adseg_jax.validation import validate
 
 
-def train(experiment: config.Experiment, workdir: epath.PathLike):
+def train(
+    experiment: config.Experiment, workdir: epath.PathLike, amend: bool = False
+):
   """Trains to the end, from the newest checkpoint of the workdir if any.
 
   Writes experiment.json, metrics.jsonl, checkpoints, TensorBoard files,
@@ -31,6 +40,8 @@ def train(experiment: config.Experiment, workdir: epath.PathLike):
     experiment: what to train.
     workdir: folder of the run, a path or a URL that etils.epath knows; made
       if it is missing.
+    amend: whether a run that has begun may go on with what record.AMENDABLE
+      names changed.
 
   Raises:
     UserError: settings, data, checkpoint or workdir can't be used, the disk
@@ -41,24 +52,34 @@ def train(experiment: config.Experiment, workdir: epath.PathLike):
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   validate(experiment, method.segmentor.stride, jax.device_count())
-  run.check(workdir, experiment)
-  if (workdir / scoring.SCORES).exists():
+  record.check(workdir, experiment, amend)
+  record.check_data(workdir, dataset, {})  # the classes: nothing is loaded
+  if run.finished(workdir, experiment):
     return
   with contextlib.ExitStack() as stack:
-    _train(workdir, experiment, dataset, method, stack)
+    _train(workdir, experiment, dataset, method, amend, stack)
 
 
-def _train(workdir, experiment, dataset, method, stack):
+def _train(workdir, experiment, dataset, method, amend, stack):
   """Trains a run that is not finished; `stack` closes what it opens."""
   interruption = stack.enter_context(Interruption())
   borrowed = _borrow(workdir, experiment, method)
   training, validation, test = _load(dataset, experiment.data)
-  parallel.on_main(lambda: _claim(workdir, experiment, dataset, stack))
+  now = {
+      experiment.data.train or dataset.train: splits.describe(training),
+      dataset.validation: splits.describe(validation),
+  }
+  if test:
+    now[dataset.test] = splits.describe(test)
+  record.agree(experiment, dataset, now)
+  parallel.on_main(
+      lambda: _claim(workdir, experiment, dataset, now, amend, stack)
+  )
   method = _balanced(method, training, dataset, experiment.data)
   live = session.start(
       workdir, experiment, _first(experiment, method, borrowed), stack
   )
-  _greet(live, borrowed)
+  _begin(live, dataset, now, borrowed)
   del borrowed
   scorer = scoring.Scorer(
       dataset, method.segmentor, validation, test, interruption.poll
@@ -109,9 +130,11 @@ def _load(dataset, data: config.Data):
   )
 
 
-def _claim(workdir, experiment, dataset, stack):
+def _claim(workdir, experiment, dataset, now, amend, stack):
   stack.enter_context(run.alone(workdir))
-  run.claim(workdir, experiment, dataset)
+  # Again: another process may have been in it until now.
+  record.check(workdir, experiment, amend)
+  record.check_data(workdir, dataset, now, amend)
 
 
 def _balanced(method, training, dataset, data: config.Data):
@@ -137,9 +160,16 @@ def _first(experiment: config.Experiment, method, borrowed):
   return parallel.place(state)
 
 
-def _greet(live, borrowed):
+def _begin(live, dataset, now, borrowed):
+  """Records the start, and says what it is."""
+  changed = {}
+  parallel.on_main(lambda: changed.update(record.begin(
+      live.workdir, live.experiment, dataset, now, int(live.state.step)
+  )))
   name, weight = live.experiment.name, live.experiment.adversary.weight
   live.writer.message(f'{name} (λ = {weight:g}) in {live.workdir}')
+  if changed:
+    live.writer.message(f'Amended {run.in_words(live.state.step, changed)}')
   if borrowed:
     new = ', '.join(borrowed.new) or 'none'
     weights = live.experiment.segmentor.weights
@@ -203,7 +233,8 @@ def _batches(live, training, steps: int):
   except UserError as error:
     live.keep()
     raise UserError(
-        f'{error}; step {live.state.step} is saved in {live.workdir}'
+        f'{error}; step {live.state.step} is saved in {live.workdir}: --amend '
+        'continues with a file that was replaced'
     ) from None
 
 

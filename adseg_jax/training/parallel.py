@@ -7,6 +7,7 @@ same program on its part of each batch.
 """
 
 import functools
+import hashlib
 
 import jax
 import numpy as np
@@ -124,6 +125,17 @@ def sum_over_hosts(array: np.ndarray) -> np.ndarray:
   # Without 64-bit arithmetic on devices, bytes carry 64-bit counts.
   parts = multihost_utils.process_allgather(array.view(np.uint8))
   return np.asarray(parts).view(array.dtype).sum(0)
+
+
+def dissenters(text: str) -> list[int]:
+  """Hosts whose text is not the first one's; the same list on every host."""
+  if jax.process_count() == 1:
+    return []
+  mine = hashlib.sha256(text.encode()).digest()
+  found = np.asarray(multihost_utils.process_allgather(
+      np.frombuffer(mine, np.uint8)
+  ))
+  return [host for host, one in enumerate(found) if (one != found[0]).any()]
 
 
 def on_main(function):

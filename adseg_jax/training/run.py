@@ -1,7 +1,6 @@
-"""What a workdir says of its run: experiment, versions, commit, command."""
+"""The workdir of a run: whose it is, whether the run is finished, what runs."""
 
 import contextlib
-import dataclasses
 import fcntl
 import importlib.metadata
 import json
@@ -16,8 +15,7 @@ import jax
 from etils import epath
 
 from adseg_jax import files
-from adseg_jax.config import Experiment, flatten
-from adseg_jax.data.dataset import Dataset
+from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
 
 PACKAGES = (
@@ -28,6 +26,9 @@ PACKAGES = (
 # machine.
 PLACES = ('data.root', 'data.prepared')
 NAME = 'experiment.json'
+# What a finished run has, on its validation and its test split.
+SCORES = 'scores.json'
+TEST_SCORES = 'scores_test.json'
 LOCK = '.lock'
 
 
@@ -54,7 +55,7 @@ def alone(workdir: epath.Path):
     workdir.mkdir(parents=True, exist_ok=True)
     lock = open(workdir / LOCK, 'a+')  # noqa: SIM115
   except OSError as error:
-    raise _unusable(workdir, error) from error
+    raise unusable(workdir, error) from error
   with lock:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,72 +71,57 @@ def alone(workdir: epath.Path):
     yield
 
 
-def _unusable(workdir, error: OSError) -> UserError:
+def unusable(workdir, error: OSError) -> UserError:
+  """What a workdir that can't be written ends in."""
   return UserError(
       f'--workdir {workdir}: cannot be written ({error.strerror}): give '
       'another folder'
   )
 
 
-def check(workdir: epath.Path, experiment: Experiment):
-  """Refuses a workdir that can't be this experiment's; writes nothing.
-
-  Raises:
-    UserError: the workdir holds another experiment, or is no folder.
-  """
-  path = workdir / NAME
+def scored_step(workdir: epath.Path, name: str = SCORES) -> int:
+  """Step that the final scores are of; 0 where there are none, or damaged."""
   try:
-    theirs = flatten(json.loads(path.read_text())['experiment'])
-  except FileNotFoundError:
-    return
-  except OSError as error:
-    raise UserError(
-        f'--workdir {workdir}: cannot be used ({error.strerror}): give another '
-        'folder'
-    ) from error
-  except (ValueError, KeyError, TypeError, AttributeError) as error:
-    raise UserError(
-        f'{path}: cannot be read ({type(error).__name__}): give another '
-        '--workdir, or move this one away'
-    ) from error
-  mine = flatten(_as_json(experiment))
-  for name in sorted((mine.keys() | theirs.keys()) - set(PLACES)):
-    if mine.get(name) != theirs.get(name):
-      raise UserError(
-          f'--workdir {workdir}: holds another experiment ({name} is '
-          f'{theirs.get(name)} there, {mine.get(name)} here): give another '
-          '--workdir, or the same settings to continue that run'
-      )
+    return int(json.loads((workdir / name).read_text())['step'])
+  except (FileNotFoundError, NotADirectoryError, ValueError, KeyError,
+          TypeError):
+    return 0
 
 
-def _as_json(experiment: Experiment) -> dict:
-  """With lists for tuples, as reading JSON gives it."""
-  return json.loads(json.dumps(dataclasses.asdict(experiment)))
+def finished(workdir: epath.Path, experiment: Experiment) -> bool:
+  """Whether the run has the scores of its last step."""
+  return scored_step(workdir) >= experiment.optimizer.steps
 
 
-def claim(workdir: epath.Path, experiment: Experiment, dataset: Dataset):
-  """Makes the workdir this experiment's, after `check`.
+def amendments(record: dict) -> list[tuple[str, str]]:
+  """(what changed from which step on, command) of each start that did so.
 
-  Raises:
-    UserError: the workdir can't be written.
+  Args:
+    record: what a workdir's NAME holds.
   """
-  path = workdir / NAME
-  if path.exists():
-    return
-  try:
-    write_json(path, {
-        'experiment': _as_json(experiment),
-        'dataset': {
-            'name': dataset.name, 'classes': dataset.classes,
-            'palette': dataset.palette,
-        },
-        'versions': versions(),
-        'commit': commit(),
-        'devices': devices(),
-        'command': shlex.join([Path(sys.executable).name, *sys.argv]),
-    })
-  except OSError as error:
-    raise _unusable(workdir, error) from error
+  return [
+      (in_words(start['step'], start['changed']), start['command'])
+      for start in record.get('starts', ()) if 'changed' in start
+  ]
+
+
+def in_words(step: int, changed: dict[str, list]) -> str:
+  """Such as 'from step 100 on: optimizer.steps 200 (was 100)'."""
+  words = [
+      f'{field} {_shown(after)} (was {_shown(before)})'
+      for field, (before, after) in changed.items()
+  ]
+  return f'from step {step} on: {", ".join(words)}'
+
+
+def _shown(value) -> str:
+  """Of a digest, as much as two people compare."""
+  return value[:8] if isinstance(value, str) else str(value)
+
+
+def command() -> str:
+  """The command line of this process."""
+  return shlex.join([Path(sys.executable).name, *sys.argv])
 
 
 def versions() -> dict[str, str]:

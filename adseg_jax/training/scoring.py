@@ -23,9 +23,6 @@ from adseg_jax.evaluation.trained import Trained
 from adseg_jax.training import parallel, run
 from adseg_jax.training.session import Session
 
-SCORES = 'scores.json'
-TEST_SCORES = 'scores_test.json'
-
 
 class Scored(NamedTuple):
   """Scores of a state on the validation split.
@@ -124,11 +121,11 @@ class Scorer:
     if self.test:
       result = scores(tested)
       live.writer.message(_sentence(dataset.test, result))
-      run.write_json(workdir / TEST_SCORES, about | {
+      run.write_json(workdir / run.TEST_SCORES, about | {
           'split': dataset.test, 'images': len(self.test),
           **_table(result, tested, dataset.classes),
       })
-    run.write_json(workdir / SCORES, about | {
+    run.write_json(workdir / run.SCORES, about | {
         'split': dataset.validation, 'images': len(self.validation),
         **_table(scored.result, scored.confusion, dataset.classes),
     })

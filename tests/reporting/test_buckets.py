@@ -4,6 +4,7 @@ What Orbax and TensorFlow write there through libraries of their own is not
 tried here: checkpoints and TensorBoard files.
 """
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,12 +13,13 @@ from etils import epath
 from etils.epath import backend, gpath
 from fake_run import write_run
 
-from adseg_jax.config import Experiment
+from adseg_jax.config import Experiment, Optimizer
 from adseg_jax.data.dataset import find
 from adseg_jax.evaluation.gallery import write_label
 from adseg_jax.reporting import writer
 from adseg_jax.reporting.report import write_report
-from adseg_jax.training import run
+from adseg_jax.training import record, run
+from adseg_jax.training.splits import Split
 
 
 class Bucket:
@@ -70,9 +72,15 @@ def test_a_run_writes_there(bucket, monkeypatch):
   closed = []
   monkeypatch.setattr(writer, '_Events', NoEvents)
   workdir, experiment = epath.Path('gs://bucket/run'), Experiment()
+  earth, now = find(experiment.data), {'train': Split(1, 'a', {'one': 'b'})}
   with run.alone(workdir):
-    run.claim(workdir, experiment, find(experiment.data))
-  run.check(workdir, experiment)
+    record.begin(workdir, experiment, earth, now, 0)
+  record.check(workdir, experiment)
+  record.check_data(workdir, earth, now)
+  run.write_json(workdir / 'scores.json', {'step': 1000})
+  longer = dataclasses.replace(experiment, optimizer=Optimizer(steps=2000))
+  record.begin(workdir, longer, earth, now, 1000)
+  assert (bucket / 'run' / 'scores_step1000.json').exists()
   for start in (0, 1):
     with writer.Writer(workdir, 4, start) as lines:
       lines.write(start + 1, 'train', {'a': 0.5})

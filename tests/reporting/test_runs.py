@@ -115,3 +115,21 @@ def test_damaged_test_scores_are_refused(text, pair):
   with pytest.raises(UserError, match=str(pair[0])) as error:
     report.table(pair)
   assert '\n' not in str(error.value)
+
+
+def test_a_run_that_was_amended_elsewhere_says_so(pair, tmp_path):
+  path = pair[1] / 'experiment.json'
+  about = json.loads(path.read_text())
+  first = {key: about[key] for key in (
+      'versions', 'commit', 'devices', 'command'
+  )}
+  about['starts'] = [first, first | {
+      'step': 2, 'devices': '8 x tpu', 'command': 'toy.py --amend',
+      'changed': {'optimizer.steps': [2, 4]},
+  }]
+  path.write_text(json.dumps(about))
+  page = report.write_report(pair, tmp_path / 'report.html').read_text()
+  assert 'from step 2 on: optimizer.steps 4 (was 2)' in page
+  assert '<pre>toy.py --amend</pre>' in page
+  assert 'Not all runs were made with the same devices' in page
+  assert '8 x tpu; commit abc1234' in page

@@ -48,6 +48,6 @@ def test_seeds_without_a_partner_are_told(tmp_path):
 def test_other_machines_are_told(pair):
   runs = read_runs(pair)
   assert verdicts.cautions(study(runs)) == []
-  runs[1].made_with['devices'] = '8 x tpu'
+  runs[1].starts[0]['devices'] = '8 x tpu'
   (caution,) = verdicts.cautions(study(runs))
   assert 'same devices' in caution

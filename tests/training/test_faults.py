@@ -215,7 +215,11 @@ def test_a_corrupt_image_among_good_ones(tiny, whole, tmp_path, monkeypatch):
   assert f'is saved in {tmp_path}' in message
   saved = int(message.split('; step ')[1].split()[0])
   assert final_state(on_toy(tiny), tmp_path).step == saved
-  train(on_toy(tiny), tmp_path)
+  # The file that replaces it is another one.
+  assert '--amend' in message
+  with pytest.raises(UserError, match=f'{names[0]} differs'):
+    train(on_toy(tiny), tmp_path)
+  train(on_toy(tiny), tmp_path, amend=True)
   assert_equal_runs(on_toy(tiny), tmp_path, whole)
 
 

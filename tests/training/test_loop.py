@@ -207,8 +207,8 @@ def test_earth_writes_everything_that_a_run_has(
   monkeypatch.setattr(predict, 'WINDOW', 192)  # fewer pixels of blank windows
   train(tiny, tmp_path)
   assert {path.name for path in tmp_path.iterdir()} == {
-      '.lock', 'checkpoints', 'experiment.json', 'metrics.jsonl', 'overview',
-      'panels', 'scores.json', 'tensorboard',
+      '.lock', 'checkpoints', 'examples.json', 'experiment.json',
+      'metrics.jsonl', 'overview', 'panels', 'scores.json', 'tensorboard',
   }
   content = scores(tmp_path)
   assert content['images'] == 90
