@@ -16,6 +16,7 @@ class Arguments:
 
   Prints scores per class and writes them to WORKDIR/evaluation/SPLIT/:
   scores.json, and the confusion matrix as confusion.csv and confusion.png.
+  Other views, checkpoints and data have a folder of their own beside it.
 
   Examples:
 
@@ -48,6 +49,8 @@ class Arguments:
   """Folder of the original files; empty: where the run had them."""
   prepared: Annotated[str, tyro.conf.arg(name='data.prepared')] = ''
   """Folder of the prepared data set; empty: where the run had it."""
+  new_data: bool = False
+  """Score images or labels that the run did not have."""
 
 
 def run(arguments: Arguments):
@@ -61,25 +64,26 @@ def run(arguments: Arguments):
   check(arguments)
   window = window_of(arguments.sliding)
   # Slow to import: not before the arguments are read.
+  from etils import epath
+
   with environment.importing():
     from adseg_jax.data import dataset as datasets
     from adseg_jax.evaluation.inference import Views
+    from adseg_jax.training import record, splits
     from adseg_jax.training.restore import restore
 
   trained = restore(arguments.workdir, arguments.checkpoint)
-  # At its own size: the segmentor's view is resized, the truth is not.
-  data = dataclasses.replace(trained.experiment.data, size=(0, 0))
+  # All of them, at their own size: the segmentor's view is resized, the truth
+  # is not.
+  data = dataclasses.replace(trained.experiment.data, size=(0, 0), limit=0)
   changes = {
       name: value for name in ('root', 'prepared')
       if (value := getattr(arguments, name))
   }
   data = dataclasses.replace(data, **changes)
   dataset = datasets.find(data)
-  if tuple(dataset.classes) != trained.classes:
-    raise UserError(
-        f'{arguments.workdir}: trained on other classes than data set '
-        f'{dataset.name} has now: {", ".join(trained.classes)}'
-    )
+  kept = record.read(epath.Path(arguments.workdir))
+  splits.check_classes(kept, dataset, arguments.workdir)
   views = Views(arguments.scales, arguments.flip, window)
   split = arguments.split or dataset.test or dataset.validation
   _evaluate(arguments, trained, dataset, data, split, views)
@@ -118,6 +122,44 @@ def window_of(text: str) -> tuple[int, int] | None:
   return window
 
 
+def _news(arguments, trained, dataset, split, now) -> list[str]:
+  """What tells these examples from the run's; nothing where they are its own.
+
+  Raises:
+    UserError: they are not the run's, and --new-data is not given.
+  """
+  from etils import epath
+
+  from adseg_jax.training import record, splits
+
+  workdir = epath.Path(arguments.workdir)
+  then = splits.read(workdir, record.read(workdir)).get(split)
+  used = trained.experiment.data
+  # A part of them, or pictures of another size, can't be compared one by one.
+  if then is None or used.limit or any(used.size):
+    return []
+  if not (words := splits.difference(split, then, now)):
+    return []
+  if not arguments.new_data:
+    raise UserError(
+        f'{workdir}: its run has other examples than data set {dataset.name} '
+        f'has now ({words}): give the folder that it had as --data.root, or '
+        '--new-data to score these'
+    )
+  return [f'data-{now.digest[:8]}']
+
+
+def _ways(arguments) -> list[str]:
+  """What is unlike a plain evaluation, for the name of a folder."""
+  scales = '-'.join(f'{scale:g}' for scale in arguments.scales)
+  return [
+      *[f'scales-{scales}'] * (scales != '1'),
+      *['flip'] * arguments.flip,
+      *[f'sliding-{arguments.sliding}']
+      * bool(arguments.sliding),
+  ]
+
+
 def _evaluate(arguments, trained, dataset, data, split, views):
   import json
   import shlex
@@ -131,12 +173,17 @@ def _evaluate(arguments, trained, dataset, data, split, views):
 
   with environment.importing():
     from adseg_jax.data.examples import load
-    from adseg_jax.evaluation import sheet
+    from adseg_jax.evaluation import folders, sheet
     from adseg_jax.evaluation.score import score
     from adseg_jax.files import write, write_picture
+    from adseg_jax.training import splits
+    from adseg_jax.training.checkpoint import saved_steps
     from adseg_jax.training.run import devices, versions
 
   console, examples = Console(), load(dataset, split, data)
+  workdir = epath.Path(arguments.workdir)
+  now = splits.describe(examples)
+  news = _news(arguments, trained, dataset, split, now)
   begun = time.monotonic()
   report = score(
       trained, examples, views,
@@ -150,12 +197,15 @@ def _evaluate(arguments, trained, dataset, data, split, views):
   about = {
       'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
       'step': trained.step, 'split': split, 'images': len(examples),
+      'digest': now.digest, 'new_data': bool(news),
       'views': dataclasses.asdict(views),
       'seconds': time.monotonic() - begun,
       'versions': versions(), 'devices': devices(),
   }
-  folder = epath.Path(arguments.workdir) / 'evaluation' / split
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = folders.folder_of(workdir, split, _ways(arguments) + news)
+  if trained.step != max(saved_steps(workdir)):
+    folder = folders.of_step(folder, trained.step)
+  folders.make_room(folder, trained.step)
   sheet.write_csv(folder / 'confusion.csv', report.confusion, trained.classes)
   write_picture(
       folder / 'confusion.png', sheet.draw(report.confusion, trained.classes)

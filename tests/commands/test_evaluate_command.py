@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from PIL import Image
 
 from adseg_jax import cli
 from adseg_jax.errors import UserError
+from adseg_jax.exporting import card
+from adseg_jax.training.restore import restore
 
 
 def evaluate(*argv):
@@ -52,7 +55,8 @@ def test_repeats_the_run_s_own_scores(trained_run, capsys, monkeypatch):
 def test_views_windows_splits_and_checkpoints(trained_run, capsys):
   evaluate(trained_run, '--split', 'train', '--scales', 0.75, 1.5, '--flip',
            '--sliding', '16x24', '--checkpoint', 60)
-  found = read(trained_run, 'train')
+  name = 'train_scales-0.75-1.5_flip_sliding-16x24_step60'
+  found = read(trained_run, name)
   assert found['images'] == 11 and found['step'] == 60
   assert found['views'] == {
       'scales': [0.75, 1.5], 'flip': True, 'window': [16, 24]
@@ -86,3 +90,97 @@ def test_mistakes_are_one_line(trained_run, argv, words):
   with pytest.raises(UserError) as error:
     evaluate(*argv)
   assert all(word in str(error.value) for word in words)
+
+
+@pytest.fixture
+def copied(trained_run, tmp_path):
+  """A copy of the run, and a function that edits its record."""
+  workdir = tmp_path / 'copy'
+  shutil.copytree(
+      trained_run, workdir, ignore=shutil.ignore_patterns('evaluation')
+  )
+
+  def edit(change):
+    path = workdir / 'experiment.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+  return workdir, edit
+
+
+def folders(workdir):
+  return {path.name for path in (workdir / 'evaluation').iterdir()}
+
+
+def test_other_ways_leave_the_first_scores(copied, capsys):
+  workdir, _ = copied
+  evaluate(workdir)
+  plain = read(workdir)
+  evaluate(workdir, '--scales', 0.75, 1, '--flip', '--sliding', '16x24')
+  evaluate(workdir, '--checkpoint', 60)
+  evaluate(workdir, '--checkpoint', 60, '--flip')
+  assert read(workdir) == plain
+  assert folders(workdir) == {
+      'validation', 'validation_step60', 'validation_flip_step60',
+      'validation_scales-0.75-1_flip_sliding-16x24-0.33',
+  }
+  # All of them are in the card of what is exported.
+  content = card.card(workdir, restore(workdir))
+  assert [one.get('views', {}).get('flip') for one in content['scores']] == [
+      None, False, True
+  ]
+  content = card.card(workdir, restore(workdir, '60'))
+  assert [one['views']['flip'] for one in content['scores']] == [True, False]
+
+
+def test_scores_of_an_earlier_end_get_out_of_the_way(copied, capsys):
+  workdir, _ = copied
+  for step in (30, 30, 120):
+    folder = workdir / 'evaluation/validation'
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'scores.json').write_text(json.dumps({'step': step}))
+    evaluate(workdir)
+    assert read(workdir)['step'] == 120
+  aside = read(workdir, 'validation_step30')
+  assert aside == {'step': 30}
+  assert folders(workdir) == {'validation', 'validation_step30'}
+
+
+def test_all_images_whatever_the_run_was_limited_to(copied, capsys):
+  workdir, edit = copied
+  edit(lambda content: content['experiment']['data'].update(limit=2))
+  evaluate(workdir)
+  assert read(workdir)['images'] == 5
+
+
+def test_images_that_the_run_did_not_have(copied, capsys):
+  workdir, edit = copied
+  edit(lambda content: content['splits']['validation'].update(digest='other'))
+  names = json.loads((workdir / 'examples.json').read_text())
+  names['validation']['validation/03'] = '0'
+  (workdir / 'examples.json').write_text(json.dumps(names))
+  words = 'validation: 5 examples then, 5 now; validation/03 differs'
+  with pytest.raises(UserError, match=words) as error:
+    evaluate(workdir)
+  assert '--new-data' in str(error.value) and '\n' not in str(error.value)
+  assert not (workdir / 'evaluation').exists()
+  evaluate(workdir, '--new-data')
+  (name,) = folders(workdir)
+  found = read(workdir, name)
+  assert name == f'validation_data-{found["digest"][:8]}'
+  assert found['new_data'] and found['images'] == 5
+  text = card.to_markdown(card.card(workdir, restore(workdir)))
+  assert '| scales 1.0, images that the run did not have |' in text
+  # Those of the run are no new ones, and a split that it never had is free.
+  evaluate(workdir, '--new-data', '--split', 'train')
+  edit(lambda content: content['splits'].pop('validation'))
+  evaluate(workdir)
+  assert folders(workdir) == {name, 'train', 'validation'}
+
+
+def test_other_classes_than_the_run_had(copied):
+  workdir, edit = copied
+  edit(lambda content: content['dataset']['classes'].reverse())
+  with pytest.raises(UserError, match='class 0 was high, is low'):
+    evaluate(workdir, '--new-data')
