@@ -155,8 +155,7 @@ def _ways(arguments) -> list[str]:
   return [
       *[f'scales-{scales}'] * (scales != '1'),
       *['flip'] * arguments.flip,
-      *[f'sliding-{arguments.sliding}']
-      * bool(arguments.sliding),
+      *[f'sliding-{arguments.sliding}'] * bool(arguments.sliding),
   ]
 
 
