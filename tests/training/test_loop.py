@@ -204,7 +204,7 @@ def test_earth_writes_everything_that_a_run_has(
   overview = earth.overview
   small = dataclasses.replace(earth, overview=part)
   monkeypatch.setattr(datasets, 'find', lambda data: small)
-  monkeypatch.setattr(predict, 'WINDOW', 192)  # fewer pixels of blank windows
+  monkeypatch.setattr(predict, 'WINDOW', (192, 192))  # fewer pixels of blanks
   train(tiny, tmp_path)
   assert {path.name for path in tmp_path.iterdir()} == {
       '.lock', 'checkpoints', 'examples.json', 'experiment.json',
