@@ -13,9 +13,9 @@ from adseg_jax.errors import UserError
 class Arguments:
   """Hashes of a run, for two people to compare.
 
-  The parameters of a checkpoint, the first 1000 examples of the data
-  stream, every setting of the experiment; and the versions. What differs
-  first tells where two runs part: settings, then data, then parameters.
+  Every setting of the experiment, the images and labels of the training
+  split, the first 1000 examples as training sees them, the parameters of a
+  checkpoint; and the versions. What differs first tells where two runs part.
 
     adseg fingerprint runs/earth
     adseg fingerprint runs/earth --checkpoint best
@@ -59,7 +59,9 @@ def run(arguments: Arguments):
   # First: what has no checkpoint is refused before a thousand examples.
   step, digest = fingerprint.of_parameters(workdir, arguments.checkpoint)
   print('settings  ', hashlib.sha256(to_json(settings).encode()).hexdigest())
-  print('examples  ', fingerprint.of_stream(experiment))
+  examples, stream = fingerprint.of_data(experiment)
+  print('examples  ', examples)
+  print('stream    ', stream)
   print('parameters', digest, f'(step {step})')
   found = ' '.join(f'{name} {what}' for name, what in versions().items())
   print(f'versions   {found}; {devices()}')

@@ -101,7 +101,7 @@ def _splits(dataset, data):
   splits = {}
   for split in (dataset.train, dataset.validation, dataset.test):
     if split:
-      rows = stored(dataset, split, data)
+      rows = list(stored(dataset, split, data))
       splits[split] = len(rows), functools.partial(_encoded, dataset, rows)
   return str(dataset.builder(data).data_dir), (), splits
 
@@ -128,6 +128,6 @@ def _warnings(dataset, inspection):
       yield f'no pixel of {split} is: {shorten(absent)}'
   if inspection.turned:
     yield (
-        'an EXIF tag turns these images, which training ignores: '
-        f'{shorten(inspection.turned)}'
+        'an EXIF tag turns these images; training reads them upright, so '
+        f'their labels must be upright, too: {shorten(inspection.turned)}'
     )

@@ -1,11 +1,12 @@
 """A split of a data set in memory: encoded, checked, in a fixed order."""
 
-import concurrent.futures
 import contextlib
 import dataclasses
-import functools
+import hashlib
 import io
+import itertools
 import os
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +14,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from adseg_jax import config
+from adseg_jax.data import pictures
 from adseg_jax.data.dataset import Dataset, limited
-from adseg_jax.data.inspection import misfits
+from adseg_jax.data.encoded import Encoded
+from adseg_jax.data.inspection import CHUNK, in_threads, misfits
 from adseg_jax.data.labels import encode
 from adseg_jax.data.originals import ROOT_VARIABLE, refuse
 from adseg_jax.errors import UserError
@@ -34,28 +37,29 @@ class Examples:
   """Examples of a split, sorted by name.
 
   Attributes:
-    images: encoded JPEG or PNG files.
-    labels: encoded 8-bit grey PNG files of class ids; 255 is void.
+    images: JPEG or PNG files, as `pictures.plain` gives them; the training
+      stream needs an `Encoded`.
+    labels: 8-bit grey PNG files of class ids, 255 void; likewise.
     names: name of each example.
+    digest: 16 hexadecimal digits that change with a name, an image's file or
+      a label's ids anywhere in the split as it is prepared; not with
+      `data.size`, nor with `data.limit`, but that data sets of original files
+      prepare no more than it says.
   """
 
-  images: tuple[bytes, ...]
-  labels: tuple[bytes, ...]
+  images: Sequence[bytes]
+  labels: Sequence[bytes]
   names: tuple[str, ...]
+  digest: str = ''
 
   def __len__(self) -> int:
     return len(self.names)
-
-  @functools.cached_property
-  def tensors(self) -> tuple:
-    """Images and labels as TensorFlow reads them: one copy for all streams."""
-    return tf.constant(self.images), tf.constant(self.labels)
 
   def part(self, index: int, count: int) -> 'Examples':
     """Every `count`-th example, from `index` on: a host's share."""
     return Examples(
         self.images[index::count], self.labels[index::count],
-        self.names[index::count],
+        self.names[index::count], self.digest,
     )
 
 
@@ -71,18 +75,28 @@ def load(dataset: Dataset, split: str, data: config.Data) -> Examples:
     UserError: the data set can't be prepared, has no such split or nothing in
       it, or an example's label does not fit the image or the classes.
   """
-  rows = limited(sorted(stored(dataset, split, data)), data.limit)
-  # Pillow decodes outside Python's global lock, so threads help.
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    list(pool.map(lambda row: _check(dataset, *row), rows))
-    if any(data.size):
-      rows = list(pool.map(lambda row: _resize(*row, data.size), rows))
-  names, images, labels = zip(*rows, strict=True)
-  return Examples(images, labels, names)
+  images, labels, contents = Encoded(), Encoded(), []
+  rows = in_threads(
+      lambda row: _ready(dataset, data.size, *row),
+      stored(dataset, split, data),
+  )
+  while chunk := list(itertools.islice(rows, CHUNK)):
+    images.extend([image for _, image, _, _ in chunk])
+    labels.extend([label for _, _, label, _ in chunk])
+    contents += [(name, content) for name, _, _, content in chunk]
+  order = sorted(range(len(contents)), key=contents.__getitem__)
+  kept = limited(order, data.limit)
+  images.keep(kept)
+  labels.keep(kept)
+  whole = ''.join(f'{name} {content}\n' for name, content in sorted(contents))
+  return Examples(
+      images, labels, tuple(contents[place][0] for place in kept),
+      hashlib.sha256(whole.encode()).hexdigest()[:16],
+  )
 
 
-def stored(dataset: Dataset, split: str, data: config.Data) -> list[tuple]:
-  """Name, encoded image and encoded label of each example, not checked.
+def stored(dataset: Dataset, split: str, data: config.Data) -> Iterator[tuple]:
+  """Yields name, encoded image and encoded label of each example, unchecked.
 
   Raises:
     UserError: the data set can't be prepared, has no such split or nothing in
@@ -90,22 +104,21 @@ def stored(dataset: Dataset, split: str, data: config.Data) -> list[tuple]:
   """
   builder = _prepare(dataset, data)
   try:
-    builder.info.splits[split]  # a part, as 'train[:90%]', is one too
+    part = builder.info.splits[split]  # a part, as 'train[:90%]', is one too
   except (KeyError, ValueError):
     raise UserError(
         f'data set {dataset.name} has no split {split!r}; it has: '
         f'{", ".join(builder.info.splits)}'
     ) from None
-  rows = list(_read(builder, split, dataset.features))
-  if not rows:
+  if not part.num_examples:
     raise UserError(
         f'split {split!r} of data set {dataset.name} is empty: delete '
         f'{builder.data_dir} and prepare it again'
     )
+  rows = _read(builder, split, dataset.features)
   if dataset.ids is None:
     return rows
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    return list(pool.map(lambda row: _translate(*row, dataset.ids), rows))
+  return in_threads(lambda row: _translate(*row, dataset.ids), rows)
 
 
 def _prepare(dataset: Dataset, data: config.Data):
@@ -157,14 +170,18 @@ def _translate(name: str, image: bytes, label: bytes, ids):
   return name, image, encode(np.array(ids, np.uint8)[values])
 
 
-def _check(dataset: Dataset, name: str, image: bytes, label: bytes):
-  """Refuses an example that training would misread in silence."""
+def _ready(dataset: Dataset, size, name: str, image: bytes, label: bytes):
+  """An example as training reads it, and a hash of what it was before.
+
+  Raises:
+    UserError: training would misread it in silence.
+  """
   where = f'example {name}'
   try:
-    size = Image.open(io.BytesIO(image)).size
-    mask = Image.open(io.BytesIO(label))
-    ids = np.asarray(mask)
-  except OSError as error:
+    found = pictures.plain(image)
+    with Image.open(io.BytesIO(label)) as mask:
+      ids = np.asarray(mask)
+  except (pictures.Unreadable, *pictures.BROKEN) as error:
     raise UserError(
         f'data set {dataset.name}, {where}: broken file, replace it: {error}'
     ) from error
@@ -174,17 +191,21 @@ def _check(dataset: Dataset, name: str, image: bytes, label: bytes):
         f'data set {dataset.name}, {where}: the label is a PNG of mode '
         f'{mask.mode}; store class ids as 8-bit grey'
     )
-  refuse(dataset.name, list(misfits(len(dataset.classes), where, size, ids)))
+  refuse(dataset.name, list(misfits(
+      len(dataset.classes), where, found.size, ids, found.turned
+  )))
+  # The ids: a PNG's bytes depend on who compressed it.
+  content = hashlib.sha256(image)
+  content.update(repr(ids.shape).encode() + ids.tobytes())
+  if any(size):
+    image, label = _resized(found.file, ids, size)
+  else:
+    image = found.file
+  return name, image, label, content.hexdigest()
 
 
-def _resize(name: str, image: bytes, label: bytes, size: tuple[int, int]):
-  """The same example with another height and width, as PNG files."""
-  shape = size[::-1]
-  with Image.open(io.BytesIO(image)) as picture:
-    # Pillow's filters widen when they reduce, so nothing aliases.
-    picture = picture.convert('RGB').resize(shape, Image.Resampling.BICUBIC)
-  with Image.open(io.BytesIO(label)) as mask:
-    ids = np.asarray(mask.resize(shape, Image.Resampling.NEAREST))
-  file = io.BytesIO()
-  picture.save(file, 'png', compress_level=1)
-  return name, file.getvalue(), encode(ids)
+def _resized(image: bytes, ids: np.ndarray, size: tuple[int, int]):
+  """An image and its label at another height and width, as PNG files."""
+  image = pictures.resize(pictures.decode(image, 'RGB'), size)
+  mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
+  return pictures.encode(image), encode(np.asarray(mask))

@@ -20,7 +20,8 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   another folder, or a changed one, is never taken for it.
   """
 
-  VERSION = tfds.core.Version('1.0.0')
+  # 1.0.0 kept images as an EXIF tag has not turned them.
+  VERSION = tfds.core.Version('1.1.0')
   # TFDS's own search for this file needs importlib_resources, which it does
   # not declare for current Pythons.
   code_path = pathlib.Path(__file__)

@@ -2,15 +2,14 @@
 
 import concurrent.futures
 import dataclasses
-import io
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from adseg_jax.data import labels
+from adseg_jax.data import labels, pictures
 from adseg_jax.data.dataset import VOID, Dataset
 from adseg_jax.data.labels import BadFile, Label, strange_ids
 from adseg_jax.data.originals import Fault, Originals
@@ -20,12 +19,7 @@ SIZES = 'sizes that differ'
 PALETTES = 'palettes that differ'
 BLACK_AND_WHITE = 'labels in black and white'
 
-# Stored as they are: TensorFlow decodes them as Pillow does. MPO is a JPEG
-# with a second picture behind it.
-_KEPT_FORMATS = ('JPEG', 'MPO', 'PNG')
-_MODES = ('1', 'L', 'LA', 'P', 'RGB', 'RGBA')
-_ORIENTATION = 0x0112  # EXIF tag; 1 is upright
-_CHUNK = 64  # examples in flight: a whole split might not fit into memory
+CHUNK = 64  # examples in flight: a whole split might not fit into memory
 
 
 class Reading(NamedTuple):
@@ -33,11 +27,12 @@ class Reading(NamedTuple):
 
   Attributes:
     name: of the example.
-    image: encoded JPEG or PNG file; empty where it can't be read.
+    image: what training reads, an encoded JPEG or PNG file; empty where the
+      image can't be read.
     size: (width, height) of the image; None where it can't be read.
     label: the label; None where it can't be read.
     faults: what is wrong with the two.
-    turned: whether an EXIF tag turns the image, which training ignores.
+    turned: whether an EXIF tag has turned the image.
   """
 
   name: str
@@ -67,17 +62,22 @@ class Tally:
 
 def readings(dataset: Dataset, originals: Originals, split: str):
   """Yields a Reading for each example of a split, in order."""
-  records = originals.splits[split]
+  return in_threads(
+      lambda record: read(
+          dataset, record.name, record.image.read_bytes,
+          lambda: originals.read_label(record.label),
+      ),
+      originals.splits[split],
+  )
+
+
+def in_threads(function, items) -> Iterator:
+  """Yields the function of each item, in order, some computed ahead."""
+  items = iter(items)
   # Pillow decodes outside Python's global lock, so threads help.
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    for first in range(0, len(records), _CHUNK):
-      yield from pool.map(
-          lambda record: read(
-              dataset, record.name, record.image.read_bytes,
-              lambda: originals.read_label(record.label),
-          ),
-          records[first:first + _CHUNK],
-      )
+    while chunk := list(itertools.islice(items, CHUNK)):
+      yield from pool.map(function, chunk)
 
 
 def read(dataset: Dataset, name: str, image, label) -> Reading:
@@ -92,25 +92,38 @@ def read(dataset: Dataset, name: str, image, label) -> Reading:
   where, faults = f'example {name}', []
   encoded, size, turned, ids = b'', None, False, None
   try:
-    encoded, size, turned = _image(image())
+    encoded, size, turned = _whole(image)
   except BadFile as bad:
     faults.append(Fault(bad.kind, where, bad.detail))
-  except labels.BROKEN as error:
-    faults.append(Fault(
-        UNREADABLE_IMAGE, where, f'broken file, replace it: {error}'
-    ))
   try:
     ids = label()
-    faults += misfits(len(dataset.classes), where, size, ids.ids)
+    faults += misfits(len(dataset.classes), where, size, ids.ids, turned)
   except BadFile as bad:
     faults.append(Fault(bad.kind, where, bad.detail))
   return Reading(name, encoded, size, ids, tuple(faults), turned)
 
 
-def misfits(count: int, where: str, size, ids: np.ndarray) -> Iterator[Fault]:
-  """Yields how a label [H,W] does not fit `count` classes or the image."""
+def misfits(
+    count: int, where: str, size, ids: np.ndarray, turned: bool = False
+) -> Iterator[Fault]:
+  """Yields how a label [H,W] does not fit `count` classes or the image.
+
+  Args:
+    count: C.
+    where: of which example.
+    size: (width, height) of the image, upright; None where that is not known.
+    ids: integers [H,W].
+    turned: whether an EXIF tag has turned the image.
+  """
   height, width = ids.shape
-  if size is not None and size != (width, height):
+  if turned and size == (height, width) != (width, height):
+    yield Fault(
+        SIZES, where, 'an EXIF tag turns the image to '
+        f'{size[0]}x{size[1]} pixels, but the label, {width}x{height}, fits '
+        'it only as it was before: turn the label, too, or store the image '
+        'without the tag'
+    )
+  elif size is not None and size != (width, height):
     yield Fault(
         SIZES, where, f'the image has {size[0]}x{size[1]} pixels, the label '
         f'{width}x{height}; they must be equal'
@@ -120,21 +133,16 @@ def misfits(count: int, where: str, size, ids: np.ndarray) -> Iterator[Fault]:
     yield Fault(labels.STRANGE_IDS, where, wrong)
 
 
-def _image(file: bytes) -> tuple[bytes, tuple[int, int], bool]:
-  """The file as it is to be stored, its size, whether a tag turns it."""
-  with Image.open(io.BytesIO(file)) as picture:
-    turned = picture.getexif().get(_ORIENTATION, 1) != 1
-    picture.load()
-    if picture.mode not in _MODES:
-      raise BadFile(
-          UNREADABLE_IMAGE, f'the image has mode {picture.mode}: store 8-bit '
-          'grey or RGB'
-      )
-    if picture.format not in _KEPT_FORMATS:
-      stored = io.BytesIO()
-      picture.convert('RGB').save(stored, 'png')
-      file = stored.getvalue()
-    return file, picture.size, turned
+def _whole(image) -> pictures.Plain:
+  """An image as training reads it, decoded once to see that it is whole."""
+  try:
+    found = pictures.plain(image())
+    pictures.read(found.file)
+    return found
+  except (pictures.Unreadable, OSError) as error:
+    raise BadFile(
+        UNREADABLE_IMAGE, f"the image can't be read, replace it: {error}"
+    ) from error
 
 
 class Inspection:

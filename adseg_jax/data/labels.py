@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.io
-from PIL import Image
+from PIL import Image, ImageOps
 
 from adseg_jax.data.dataset import VOID, colormap
+from adseg_jax.data.pictures import BROKEN
 
 # Luma of red, green and blue: ITU-R BT.601, as in Pillow and TensorFlow.
 _LUMA = (0.299, 0.587, 0.114)
-# What Pillow raises for a file that is broken, or larger than is sane.
-BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 # Compression that changes values.
 _LOSSY = ('JPEG', 'MPO', 'WEBP')
 
@@ -175,6 +174,7 @@ def _open(file: Path | bytes) -> tuple[Image.Image, int]:
     picture = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
     raw = picture.tile[0][3] if picture.tile else ''
     picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
   except BROKEN as error:
     raise BadFile(
         UNREADABLE_LABEL, f'broken file, replace it: {error}'

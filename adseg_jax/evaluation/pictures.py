@@ -6,14 +6,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
 
-from adseg_jax.data.labels import BROKEN
+from adseg_jax.data import pictures
 from adseg_jax.data.originals import IMAGES
-
-
-class Unreadable(Exception):
-  """A picture that can't be read; the message says why."""
+from adseg_jax.data.pictures import Unreadable
 
 
 def find(words, output: Path) -> tuple[list[Path], list[str]]:
@@ -63,29 +59,15 @@ def names(files: list[Path]) -> list[str]:
 
 
 def read(path: Path) -> np.ndarray:
-  """A picture of any mode as uint8 [H,W,3], upright.
-
-  EXIF's rotation is applied, transparency left out, grey repeated; 16 bits
-  become the upper 8.
+  """A picture's file of any kind as uint8 [H,W,3], as training reads it.
 
   Raises:
-    Unreadable: the file is broken, no picture, or has 32 bits per channel.
+    Unreadable: the file is missing, broken, no picture, or has 32 bits per
+      channel.
   """
   try:
-    with Image.open(path) as file:
-      picture = ImageOps.exif_transpose(file)
-      if picture.mode.startswith('I;16'):
-        grey = np.asarray(picture).astype(np.uint16) >> 8
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, 2)
-      if picture.mode in ('I', 'F'):
-        raise Unreadable(
-            'has 32 bits per channel, whose range is not known: save it with '
-            '8 or 16'
-        )
-      if 'transparency' in picture.info:  # else Pillow warns
-        picture = picture.convert('RGBA')
-      return np.asarray(picture.convert('RGB'))
-  except BROKEN as error:
+    return pictures.read(path.read_bytes())
+  except OSError as error:
     raise Unreadable(str(error)) from error
 
 
@@ -119,10 +101,6 @@ class Shelf:
 
 def _size(path: Path) -> tuple[int, int]:
   try:
-    with Image.open(path) as file:
-      width, height = file.size
-      # EXIF's orientations from 5 on swap the sides.
-      turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-  except BROKEN:
+    return pictures.size(path.read_bytes())
+  except (OSError, Unreadable):
     return 1, 1
-  return (width, height) if turned else (height, width)

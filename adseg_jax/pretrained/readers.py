@@ -75,10 +75,21 @@ def read_h5(path: Path) -> dict[str, np.ndarray]:
 
   A layer's name is an attribute of the group that holds its numbers (Keras 3),
   or that group's own name (Keras 1 and 2).
+
+  Raises:
+    UserError: numbers lie in other files: such a file could have any file of
+      this machine read as weights.
   """
   import h5py
 
   arrays = {}
+
+  def leads_out(name, link):
+    return name if isinstance(link, h5py.ExternalLink) else None
+
+  def lies_outside(name, item):
+    data = isinstance(item, h5py.Dataset)
+    return name if data and (item.external or item.is_virtual) else None
 
   def visit(name, item):
     if isinstance(item, h5py.Dataset) and not name.startswith('optimizer'):
@@ -88,6 +99,12 @@ def read_h5(path: Path) -> dict[str, np.ndarray]:
       arrays[f'{layer}/{part}'] = item[()]
 
   with h5py.File(path, 'r') as file:
+    outside = file.visititems_links(leads_out) or file.visititems(lies_outside)
+    if outside:
+      raise UserError(
+          f'{outside!r} lies in another file: give a file that holds all its '
+          'numbers'
+      )
     file.visititems(visit)
   return arrays
 

@@ -36,10 +36,14 @@ def of_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
   return step, of_tree(networks)
 
 
-def of_stream(experiment: config.Experiment, count: int = EXAMPLES) -> str:
-  """Hash of the first `count` examples as training sees them.
+def of_data(
+    experiment: config.Experiment, count: int = EXAMPLES
+) -> tuple[str, str]:
+  """Hashes of the training split, and of its stream.
 
-  It does not depend on the batch: the stream is the same one by one.
+  The first is `Examples.digest`. The second is of the first `count` examples
+  as training sees them; it does not depend on the batch: the stream is the
+  same one by one.
   """
   from adseg_jax.data.examples import load
   from adseg_jax.data.pipeline import train_batches
@@ -52,4 +56,4 @@ def of_stream(experiment: config.Experiment, count: int = EXAMPLES) -> str:
       examples, data, seed=experiment.seed, steps=count
   ), count):
     digest.update(batch['image'].tobytes() + batch['label'].tobytes())
-  return digest.hexdigest()
+  return examples.digest, digest.hexdigest()

@@ -53,7 +53,7 @@ def test_images_keep_their_bytes(tmp_path, ending):
   root = layouts.camvid(tmp_path / 'CamVid', ending)
   found = load('train', Data(root=str(tmp_path), prepared=str(tmp_path / 'p')))
   files = sorted((root / 'train').iterdir())
-  assert found.images == tuple(path.read_bytes() for path in files)
+  assert list(found.images) == [path.read_bytes() for path in files]
 
 
 def test_another_root_is_not_taken_for_the_first(data, tmp_path):
@@ -62,7 +62,7 @@ def test_another_root_is_not_taken_for_the_first(data, tmp_path):
   layouts.grey(layouts.ids([7]), other / 'trainannot/0001TP_train0.png')
   second = load('train', dataclasses.replace(data, root=str(other)))
   assert decoded(second.labels[0]).tolist() == layouts.ids([7]).tolist()
-  assert load('train', data) == first
+  assert load('train', data).digest == first.digest
 
 
 def test_a_changed_original_is_prepared_again(data):

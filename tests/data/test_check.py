@@ -13,6 +13,7 @@ from adseg_jax.data import camvid, earth, examples, inspection, labels
 from adseg_jax.data.check import check
 from adseg_jax.data.dataset import find
 from adseg_jax.data.originals import NO_IMAGE, NO_LABEL
+from adseg_jax.data.pictures import decode
 from adseg_jax.errors import UserError
 from adseg_jax.reporting.data_page import table, verdict, write_page
 
@@ -61,10 +62,16 @@ def break_image(root):
   path.write_bytes(path.read_bytes()[:-200])
 
 
-def sixteen_bits(root):
+def fractions(root):
   (root / 'images/n1.jpg').unlink()
-  grey = Image.fromarray(np.zeros((12, 16), np.uint16))
-  grey.save(root / 'images/n1.png')
+  grey = Image.fromarray(np.zeros((12, 16), np.float32))
+  grey.save(root / 'images/n1.tif')
+
+
+def quarter_turn(root):
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  layouts.photo(1).save(root / 'images/n1.jpg', exif=exif)
 
 
 @pytest.mark.parametrize('mistake, kind', [
@@ -77,7 +84,8 @@ def sixteen_bits(root):
     (lambda root: (root / 'labels/n3.png').write_bytes(b'no'),
      labels.UNREADABLE_LABEL),
     (break_image, inspection.UNREADABLE_IMAGE),
-    (sixteen_bits, inspection.UNREADABLE_IMAGE),
+    (fractions, inspection.UNREADABLE_IMAGE),
+    (quarter_turn, inspection.SIZES),
 ])
 def test_what_the_check_finds_training_refuses(data, tmp_path, mistake, kind):
   mistake(tmp_path / 'mine')
@@ -111,13 +119,55 @@ def test_palettes_that_differ_are_found(data, tmp_path):
   assert inspection.PALETTES in kinds(data)
 
 
-def test_an_image_that_a_tag_turns_is_noted(data, tmp_path):
+def test_a_label_that_fits_an_image_unturned_is_told_so(data, tmp_path):
+  quarter_turn(tmp_path / 'mine')
+  fault, = check(find(data), data).faults
+  assert fault.where == 'example n1' and 'EXIF' in fault.detail
+
+
+@pytest.mark.parametrize('orientation,turn', [(3, 2), (6, 1), (8, 3)])
+def test_an_image_is_shown_and_trained_on_as_a_tag_turns_it(
+    data, tmp_path, orientation, turn
+):
   exif = Image.Exif()
-  exif[0x0112] = 6
-  layouts.photo(1).save(tmp_path / 'mine/images/n1.jpg', exif=exif)
+  exif[0x0112] = orientation
+  scene = np.asarray(layouts.photo(1))
+  (tmp_path / 'mine/images/n1.jpg').unlink()
+  Image.fromarray(np.rot90(scene, turn).copy()).save(
+      tmp_path / 'mine/images/n1.png', exif=exif
+  )
   found = check(find(data), data)
   assert not found.faults
   assert any('EXIF' in w and 'n1' in w for w in found.warnings)
+  sample = next(s for s in found.samples if s.name == 'n1')
+  loaded = [
+      examples.load(find(data), split, data)
+      for split in ('train', 'validation')
+  ]
+  trained, = (
+      part.images[part.names.index('n1')]
+      for part in loaded if 'n1' in part.names
+  )
+  for image in (sample.image, trained):
+    np.testing.assert_array_equal(decode(image, 'RGB'), scene)
+
+
+def test_a_mask_is_turned_by_its_tag_too(data, tmp_path):
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  stored = np.rot90(layouts.ids([0, 1, 2])).astype(np.uint8).copy()
+  Image.fromarray(stored).save(tmp_path / 'mine/labels/n1.png', exif=exif)
+  assert not check(find(data), data).faults
+
+
+def test_sixteen_bits_are_read(data, tmp_path):
+  (tmp_path / 'mine/images/n1.jpg').unlink()
+  grey = np.arange(192, dtype=np.uint16).reshape(12, 16) << 8
+  Image.fromarray(grey).save(tmp_path / 'mine/images/n1.png')
+  found = check(find(data), data)
+  assert not found.faults
+  sample = next(s for s in found.samples if s.name == 'n1')
+  np.testing.assert_array_equal(decode(sample.image, 'L'), grey >> 8)
 
 
 def test_a_prepared_data_set_is_checked_too(prepared):

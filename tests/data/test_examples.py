@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from adseg_jax.config import Data
-from adseg_jax.data import examples
+from adseg_jax.data import examples, pictures
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
 
@@ -74,15 +74,15 @@ def test_examples_stay_encoded_and_are_sorted_by_name(tmp_path):
   rows = [(f'n{i}', png(np.full((4, 6, 3), i)), LABEL) for i in (3, 1, 2, 0)]
   loaded = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
   assert loaded.names == ('n0', 'n1', 'n2', 'n3') and len(loaded) == 4
-  assert loaded.images == tuple(image for _, image, _ in sorted(rows))
-  assert loaded.labels == (LABEL,) * 4
+  assert list(loaded.images) == [image for _, image, _ in sorted(rows)]
+  assert list(loaded.labels) == [LABEL] * 4
 
 
 def test_the_second_load_reads_what_the_first_prepared(tmp_path):
   data = Data(prepared=str(tmp_path))
   first = examples.load(tiny([('a', IMAGE, LABEL)]), 'train', data)
   broken = tiny(RuntimeError('prepared a second time'))
-  assert examples.load(broken, 'train', data) == first
+  assert examples.load(broken, 'train', data).digest == first.digest
 
 
 def test_preparation_is_quiet(tmp_path, capfd):
@@ -96,7 +96,7 @@ def test_void_and_every_class_pass(tmp_path):
   label = png([[0, 1, 2, 255]])
   rows = [('a', png(np.zeros((1, 4, 3))), label)]
   loaded = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
-  assert loaded.labels == (label,)
+  assert list(loaded.labels) == [label]
 
 
 @pytest.mark.parametrize('wrong', [3, 254])
@@ -139,10 +139,9 @@ def test_empty_split_is_refused(tmp_path):
   assert 'tiny' in message and 'No examples' in message
 
 
-def test_split_prepared_without_examples_is_refused(tmp_path, monkeypatch):
-  monkeypatch.setattr(examples, '_read', lambda *_: iter(()))
-  message = refusal(tiny([('a', IMAGE, LABEL)]), tmp_path)
-  assert "'train'" in message and 'tiny is empty' in message
+def test_a_part_without_examples_is_refused(tmp_path):
+  message = refusal(tiny([('a', IMAGE, LABEL)]), tmp_path, 'train[:10%]')
+  assert "'train[:10%]'" in message and 'tiny is empty' in message
 
 
 def test_mistake_found_while_preparing_is_passed_on(tmp_path):
@@ -204,3 +203,98 @@ def test_values_become_class_ids(tmp_path):
   found = examples.load(dataset, 'train', Data(prepared=str(tmp_path)))
   ids = np.asarray(Image.open(io.BytesIO(found.labels[0])))
   assert ids.tolist() == [[255, 2, 255, 0, 1, 255]]
+
+
+def jpeg(array, **options):
+  file = io.BytesIO()
+  Image.fromarray(np.asarray(array, np.uint8)).save(file, 'jpeg', **options)
+  return file.getvalue()
+
+
+def turned(orientation):
+  exif = Image.Exif()
+  exif[0x0112] = orientation
+  return exif
+
+
+def test_a_turned_photograph_is_loaded_upright(tmp_path):
+  scene = np.zeros((16, 32, 3), np.uint8)
+  scene[:8] = 200
+  label = (scene[..., 0] == 0).astype(np.uint8)
+  rows = [('a', jpeg(scene[::-1, ::-1], exif=turned(3)), png(label))]
+  found = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
+  image = np.asarray(Image.open(io.BytesIO(found.images[0])))
+  np.testing.assert_array_equal(image[..., 0] < 100, label)
+
+
+@pytest.mark.parametrize('size', [(0, 0), (2, 2)])
+def test_a_label_that_fits_the_unturned_photograph_alone_is_refused(
+    tmp_path, size
+):
+  rows = [('a', jpeg(np.zeros((4, 6, 3)), exif=turned(6)), LABEL)]
+  with pytest.raises(UserError) as info:
+    examples.load(
+        tiny(rows), 'train', Data(prepared=str(tmp_path), size=size)
+    )
+  message = str(info.value)
+  assert 'example a: an EXIF tag turns the image to 4x6 pixels' in message
+  assert 'the label, 6x4, fits it only as it was before' in message
+  assert '\n' not in message
+
+
+def test_resizing_reads_as_evaluation_resizes(tmp_path):
+  rng = np.random.default_rng(0)
+  image = jpeg(rng.integers(0, 256, (20, 30, 3)))
+  rows = [('a', image, png(np.arange(600).reshape(20, 30) % 3))]
+  data = Data(prepared=str(tmp_path), size=(7, 11))
+  found = examples.load(tiny(rows), 'train', data)
+  np.testing.assert_array_equal(
+      pictures.decode(found.images[0], 'RGB'),
+      pictures.resize(pictures.decode(image, 'RGB'), (7, 11)),
+  )
+  assert pictures.decode(found.labels[0], 'L').shape == (7, 11)
+
+
+def digest(folder, rows, **data):
+  folder.mkdir()
+  return examples.load(
+      tiny(rows), 'train', Data(prepared=str(folder), **data)
+  ).digest
+
+
+def test_the_digest_is_of_names_images_and_ids(tmp_path):
+  def example(index, ids=0, grey=0):
+    return f'n{index}', png(np.full((4, 6, 3), grey)), png(np.full((4, 6), ids))
+
+  rows = [example(index) for index in range(4)]
+  same = [
+      rows,
+      rows[::-1],  # in another order
+      # Compressed by somebody else.
+      [(*rows[0][:2], uncompressed(np.zeros((4, 6)))), *rows[1:]],
+  ]
+  other = [
+      rows[:3], [*rows, example(4)], [*rows[:3], example(5)],
+      [example(0, ids=1), *rows[1:]], [example(0, grey=1), *rows[1:]],
+      [(rows[0][0], rows[0][1], png(np.zeros((4, 6)) + 255)), *rows[1:]],
+  ]
+  found = [
+      digest(tmp_path / str(i), each) for i, each in enumerate((*same, *other))
+  ]
+  assert len(set(found[:3])) == 1 and len(set(found)) == 1 + len(other)
+  assert len(found[0]) == 16
+  # It is of the whole split, as it is stored.
+  assert found[0] == digest(tmp_path / 'l', rows, limit=2, size=(2, 3))
+
+
+def test_the_digest_is_the_same_everywhere(tmp_path):
+  image = io.BytesIO()  # without compression: the same bytes everywhere
+  Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(image, 'bmp')
+  rows = [('a', image.getvalue(), LABEL), ('b', image.getvalue(), LABEL)]
+  assert digest(tmp_path / 'd', rows) == '3aeef621e53bf612'
+
+
+def uncompressed(array):
+  file = io.BytesIO()
+  Image.fromarray(array.astype(np.uint8)).save(file, 'png', compress_level=0)
+  return file.getvalue()

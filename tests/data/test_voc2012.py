@@ -56,7 +56,7 @@ def test_train_alone_needs_no_sbd(data, tmp_path):
 def test_images_are_the_original_files(data, tmp_path):
   found = examples.load(voc2012.DATASET, 'validation', data)
   path = tmp_path / 'voc/VOCdevkit/VOC2012/JPEGImages/2007_000033.jpg'
-  assert found.images == (path.read_bytes(),)
+  assert list(found.images) == [path.read_bytes()]
 
 
 def test_missing_files_are_listed(data, tmp_path):

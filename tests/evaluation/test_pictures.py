@@ -31,31 +31,6 @@ def test_modes(tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize('ending', ['png', 'tif'])
-def test_sixteen_bits(tmp_path, ending):
-  values = np.array([[0, 255, 256, 65535]], np.uint16)
-  path = tmp_path / f'a.{ending}'
-  Image.fromarray(values).save(path)
-  expected = np.array([[0, 0, 1, 255]])[..., None].repeat(3, 2)
-  np.testing.assert_array_equal(read(path), expected)
-
-
-@pytest.mark.parametrize('orientation', range(1, 9))
-def test_exif_turns_a_picture_upright(tmp_path, orientation):
-  # What a camera stores of the scene COLOURS, held in each of eight ways.
-  stored = {
-      1: COLOURS, 2: COLOURS[:, ::-1], 3: COLOURS[::-1, ::-1],
-      4: COLOURS[::-1], 5: COLOURS.transpose(1, 0, 2),
-      6: np.rot90(COLOURS), 7: np.rot90(COLOURS.transpose(1, 0, 2), 2),
-      8: np.rot90(COLOURS, -1),
-  }[orientation]
-  exif = Image.Exif()
-  exif[0x0112] = orientation
-  path = tmp_path / 'a.png'
-  Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
-  np.testing.assert_array_equal(read(path), COLOURS)
-
-
 def test_what_cannot_be_read_says_why(tmp_path):
   path = tmp_path / 'a.tif'
   for picture in (

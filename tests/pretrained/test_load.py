@@ -5,6 +5,7 @@ import sys
 import types
 from pathlib import Path
 
+import h5py
 import jax
 import numpy as np
 import pytest
@@ -184,6 +185,39 @@ def test_a_broken_file(tmp_path, name, content, expected):
   (tmp_path / name).write_bytes(content)
   text = message(fit, tmp_path / name, shapes())
   assert text.startswith(f'{tmp_path / name}: {expected}')
+
+
+def outside_storage(file, path):
+  file.create_dataset(
+      'secret', (4,), 'u1', external=[(str(path), 0, 4)]
+  )
+
+
+def outside_link(file, path):
+  with h5py.File(path, 'w') as other:
+    other['x'] = np.ones(4)
+  file['group/secret'] = h5py.ExternalLink(str(path), 'x')
+
+
+def outside_view(file, path):
+  outside_link(h5py.File(path.with_suffix('.b'), 'w'), path)
+  layout = h5py.VirtualLayout((4,), 'f8')
+  layout[:] = h5py.VirtualSource(str(path), 'x', (4,))
+  file.create_virtual_dataset('secret', layout)
+
+
+@pytest.mark.parametrize('mistake', [
+    outside_storage, outside_link, outside_view
+])
+def test_numbers_in_another_file_are_refused(tmp_path, mistake):
+  path, other = tmp_path / 'a.h5', tmp_path / 'other'
+  other.write_bytes(b'root')
+  write_h5(path, weights('keras', WIDTH))
+  with h5py.File(path, 'a') as file:
+    mistake(file, other)
+  text = message(fit, path, shapes())
+  assert text.startswith(f'{path}: ') and 'secret' in text
+  assert 'lies in another file: give a file that holds all' in text
 
 
 def test_no_file(tmp_path):

@@ -17,6 +17,7 @@ from miniature import same
 from toy import on_toy
 
 from adseg_jax.data import examples, pipeline
+from adseg_jax.data.encoded import Encoded
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.evaluation import evaluate
 from adseg_jax.reporting.writer import Writer
@@ -203,7 +204,7 @@ def test_a_corrupt_image_among_good_ones(tiny, whole, tmp_path, monkeypatch):
     names.append(found.names[broken])
     images = list(found.images)
     images[broken] = images[broken][:-40]
-    return dataclasses.replace(found, images=tuple(images))
+    return dataclasses.replace(found, images=Encoded(images))
 
   load, names = examples.load, []
   with monkeypatch.context() as patch, pytest.raises(UserError) as caught:

@@ -34,15 +34,15 @@ def test_every_bit_name_and_shape_counts():
 def test_the_stream_depends_on_seed_and_augmentation_alone(tiny):
   def stream(**changes):
     experiment = dataclasses.replace(on_toy(tiny), **changes)
-    return fingerprint.of_stream(experiment, 20)
+    return fingerprint.of_data(experiment, 20)
 
   def data(**changes):
     return dataclasses.replace(on_toy(tiny).data, **changes)
 
-  plain = stream()
-  assert stream() == plain == stream(data=data(batch=16))
-  assert plain != stream(seed=1)
-  assert plain != stream(data=data(flip=False))
+  digest, plain = stream()
+  assert stream() == (digest, plain) == stream(data=data(batch=16))
+  for other in (stream(seed=1), stream(data=data(flip=False))):
+    assert other[0] == digest and other[1] != plain
 
 
 def test_the_command_prints_what_two_people_compare(tiny, whole, capsys):
@@ -53,11 +53,11 @@ def test_the_command_prints_what_two_people_compare(tiny, whole, capsys):
   assert capsys.readouterr().out == said
   words = [line.split() for line in said.splitlines()]
   assert [line[0] for line in words] == [
-      'settings', 'examples', 'parameters', 'versions'
+      'settings', 'examples', 'stream', 'parameters', 'versions'
   ]
-  assert all(len(line[1]) == 64 for line in words[:3])
+  assert [len(line[1]) for line in words[:4]] == [64, 16, 64, 64]
   state = final_state(on_toy(tiny), whole)
-  assert words[2][1] == fingerprint.of_tree({
+  assert words[3][1] == fingerprint.of_tree({
       'segmentor': state.segmentor.params,
       'discriminator': state.discriminator.params,
   })
