@@ -18,7 +18,7 @@ from miniature import same
 from PIL import Image
 from toy import on_toy
 
-from adseg_jax import environment
+from adseg_jax import cli, environment
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
@@ -221,6 +221,26 @@ def test_earth_writes_everything_that_a_run_has(
   assert shown == {'image.jpg', 'truth.png', 'prediction.png', 'caption.txt'}
   printed = capfd.readouterr()
   assert 'step 6/6' in printed.out and not printed.err
+
+
+def test_a_script_trains_both_arms_and_compares(
+    tiny, tmp_path, monkeypatch, capsys
+):
+  argv = ['x.py', '--control', '--seed', '4', '--workdir', str(tmp_path)]
+  monkeypatch.setattr('sys.argv', argv)
+  with pytest.raises(SystemExit) as stop:
+    cli.run(on_toy(tiny), '')
+  assert stop.value.code == 0
+  found = {
+      str(path.parent.relative_to(tmp_path)): json.loads(
+          (path.parent / 'experiment.json').read_text()
+      )['experiment'] for path in tmp_path.rglob('scores.json')
+  }
+  assert {name: (one['seed'], one['adversary']['weight'])
+          for name, one in found.items()} == {'.': (4, 0.1), 'control': (4, 0)}
+  said = capsys.readouterr().out
+  assert f'Report: {tmp_path}/report.html' in said and 'tiny-control' in said
+  assert (tmp_path / 'report.html').exists()
 
 
 # Says at the end how many programs were compiled, and how many were found.
