@@ -66,10 +66,6 @@ class Interruption:
     """From here on there is something to save."""
     self._begun = True
 
-  def asked(self) -> bool:
-    """Whether this process was told to stop."""
-    return self._asked
-
   def at(self, step: int) -> bool:
     """Whether to stop after this step: the same answer on every host."""
     if jax.process_count() > 1:
