@@ -105,13 +105,20 @@ def _mean(pending) -> tuple[dict[str, float], list[bool]]:
   """Mean of each metric over the steps since the last line.
 
   Returns:
-    Values; those of steps whose update was dropped are left out, and
-    'dropped' counts these. Whether each step was dropped.
+    Values: of steps whose update was not dropped and where they are known, as
+    the adversary's are not before it starts; 'dropped' counts the former.
+    Whether each step was dropped.
   """
   steps = jax.device_get(pending)
   dropped = [bool(values['dropped']) for values in steps]
   kept = [v for v, bad in zip(steps, dropped, strict=True) if not bad]
   return {
-      name: float(np.mean([float(values[name]) for values in kept or steps]))
+      name: _mean_of_known([float(values[name]) for values in kept or steps])
       for name in steps[0]
   } | {'dropped': sum(dropped)}, dropped
+
+
+def _mean_of_known(values: list[float]) -> float:
+  """Mean of those that are not nan; nan where all are."""
+  known = [value for value in values if not np.isnan(value)]
+  return float(np.mean(known)) if known else float('nan')
