@@ -133,7 +133,8 @@ class Update:
   power: float = 0.9
   """Polynomial schedule only: exponent of (1 - step / steps)."""
   warmup: int = 0
-  """Steps of linear rise to the peak learning rate."""
+  """Steps of linear rise to the peak learning rate; only those count in which
+  the network learns."""
   momentum: float = 0.9
   """SGD's momentum, or Adam's decay of the first moment."""
   second_moment: float = 0.999

@@ -23,27 +23,29 @@ class TwoBranch(nn.Module):
   """
 
   width: float = 1.0
+  several = True  # what a tuple of maps shares is computed once
 
   @nn.compact
   def __call__(self, maps, images):
     """[B,h,w,C], [B,H,W,3] in about -2 to 2 -> [B].
 
-    Several maps of each image, all images' first maps first, share what is
-    computed of the image.
+    Of a tuple of maps, several of each image, the logits of each.
     """
     n = functools.partial(channels, width=self.width)
-    h, w = maps.shape[1:3]
+    h, w = jax.tree.leaves(maps)[0].shape[1:3]
     if (images.shape[1] // 4, images.shape[2] // 4) != (h, w):
       images = jax.image.resize(
           images, (images.shape[0], 4 * h, 4 * w, images.shape[3]), 'linear'
       )
     x = Conv(n(16), 5, pool=True, name='image1')(images)
     x = Conv(n(64), 5, pool=True, name='image2')(x)
-    y = Conv(n(64), 5, name='maps')(maps)
+    each = jax.tree.map
+    y = each(Conv(n(64), 5, name='maps'), maps)
     x = Conv(n(128), pool=True, name='joint1')(x, y)
-    x = Conv(n(256), pool=True, name='joint2')(x)
-    x = Conv(n(512), name='joint3')(x)
-    return Conv(1, activation=None, mean=True, name='logit')(x)[:, 0]
+    x = each(Conv(n(256), pool=True, name='joint2'), x)
+    x = each(Conv(n(512), name='joint3'), x)
+    x = each(Conv(1, activation=None, mean=True, name='logit'), x)
+    return each(lambda logits: logits[:, 0], x)
 
 
 class FieldOfView(nn.Module):

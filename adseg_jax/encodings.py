@@ -8,8 +8,6 @@ tells real from fake by the void borders; `class_maps` sees to that.
 import jax
 import jax.numpy as jnp
 
-from adseg_jax.layers import repeat
-
 VOID = 255
 
 
@@ -38,15 +36,13 @@ def product(maps, images):
 
   Args:
     maps: [B,h,w,C].
-    images: [B,H,W,3], brought to [B,h,w,3] with an antialiased filter; where
-      they are fewer than the maps, they repeat in order.
+    images: [B,H,W,3], brought to [B,h,w,3] with an antialiased filter.
 
   Returns:
     [B,h,w,3C]; channel 3c + k is class c times colour k.
   """
   b, h, w, _ = maps.shape
-  size = len(images), h, w, images.shape[-1]
-  images = repeat(jax.image.resize(images, size, 'linear'), b)
+  images = jax.image.resize(images, (b, h, w, images.shape[-1]), 'linear')
   return (maps[..., :, None] * images[..., None, :]).reshape(b, h, w, -1)
 
 

@@ -87,11 +87,6 @@ def _on_cpu(x) -> bool:
   )
 
 
-def repeat(x, count: int):
-  """[B,...] -> [count,...], over and over in the same order."""
-  return jnp.concatenate([x] * (count // len(x)))
-
-
 def max_pool(x):
   """2x2 max pool of [B,H,W,C]; an odd last row or column is left out.
 
@@ -242,12 +237,13 @@ class Conv(nn.Module):
   def __call__(self, *parts, extent=None):
     """[B,H,W,I] -> [B,h,w,features], or [B,features] with `mean`.
 
-    Of several parts, without `mean`, the channels are joined. The last has the
-    most images; those of the others repeat in order, and are convolved once.
-    With an Extent, without `mean`, each picture is convolved as if alone.
+    Of several parts, without `mean`, the channels are joined. The last may be
+    a tuple: of each, joined with the others, which are convolved once. With an
+    Extent and one part, each picture is convolved as if alone.
     """
-    parts = [inside(part, extent) for part in parts]
-    depths = [part.shape[-1] for part in parts]
+    if extent is not None:
+      parts = [inside(part, extent) for part in parts]
+    depths = [jax.tree.leaves(part)[0].shape[-1] for part in parts]
     kernel = self.param(
         'kernel', self.kernel_init,
         (self.size, self.size, sum(depths), self.features),
@@ -257,18 +253,18 @@ class Conv(nn.Module):
       x = self.multiply(parts[0].astype(kernel.dtype), kernel)
     else:
       x = self.join(parts, jnp.split(kernel, np.cumsum(depths)[:-1], 2))
-    return self.finish(x, bias)
+    return jax.tree.map(lambda x: self.finish(x, bias), x)
 
   def join(self, parts, kernels):
     """The convolution of parts joined: a sum, since it is linear."""
-    x = sum(
-        repeat(convolve(
-            part.astype(kernel.dtype), kernel, stride=self.stride,
+    *others, last = (
+        jax.tree.map(lambda x, kernel=kernel: convolve(
+            x.astype(kernel.dtype), kernel, stride=self.stride,
             dilation=self.dilation,
-        ), len(parts[-1]))
-        for part, kernel in zip(parts, kernels, strict=True)
+        ), part) for part, kernel in zip(parts, kernels, strict=True)
     )
-    return max_pool(x) if self.pool else x
+    x = jax.tree.map(lambda x: sum(others, x), last)
+    return jax.tree.map(max_pool, x) if self.pool else x
 
   def multiply(self, x, kernel):
     """The convolution, with the pool or the mean where there is one."""

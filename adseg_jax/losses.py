@@ -30,6 +30,20 @@ def cross_entropy(logits, labels, *, void: int = 255):
   return jnp.where(labels == void, 0, loss)
 
 
+def weigh(terms, labels, class_weights):
+  """Terms [...] times the weight of their class; as they are without weights.
+
+  Args:
+    terms: of a loss that is 0 at void.
+    labels: [...] int; void has no weight to look up.
+    class_weights: one factor for each class, or none.
+  """
+  if not class_weights:
+    return terms
+  weights = jnp.asarray(class_weights, terms.dtype)
+  return terms * weights.at[labels].get(mode='fill', fill_value=0)
+
+
 def binary_cross_entropy(logits, target):
   """bce(a, z) = -[z ln a + (1 - z) ln(1 - a)], a the sigmoid of the logits.
 
@@ -40,7 +54,10 @@ def binary_cross_entropy(logits, target):
   Returns:
     Like logits, in nats.
   """
-  return jax.nn.softplus(logits) - target * logits
+  # Not softplus(logits) - target logits: of a large logit, that loses the
+  # gradient by cancellation long before it is 0.
+  real, fake = jax.nn.softplus(-logits), jax.nn.softplus(logits)
+  return target * real + (1 - target) * fake
 
 
 class AdversarialObjective(NamedTuple):

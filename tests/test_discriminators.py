@@ -96,6 +96,17 @@ def test_two_branch_reads_both_image_and_map():
   assert all(np.abs(g).max() > 0 for g in gradients)
 
 
+def test_two_branch_tells_several_maps_of_an_image_as_it_tells_each():
+  maps = tuple(jax.random.uniform(jax.random.key(1), (2, 3, 8, 8, 3)))
+  images = jax.random.uniform(jax.random.key(2), (3, 32, 32, 3))
+  module, variables = initialized('two_branch', maps[0], images, width=0.3)
+  apply = jax.jit(module.apply)
+  for found, one in zip(apply(variables, maps, images), maps, strict=True):
+    np.testing.assert_allclose(
+        found, apply(variables, one, images), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_two_branch_joins_the_image_channels_first():
   maps, images = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 32, 32, 3))
   module, variables = initialized('two_branch', maps, images)

@@ -150,11 +150,13 @@ def test_a_small_map_is_one_matrix_product(size, stride):
 def test_parts_give_what_their_channels_joined_give(form):
   rng = np.random.default_rng(0)
   one = rng.standard_normal((1, 9, 7, 2), np.float32)
-  other = rng.standard_normal((2, 9, 7, 3), np.float32)
+  others = tuple(rng.standard_normal((2, 1, 9, 7, 3), np.float32))
   conv = layers.Conv(4, **form)
-  whole = np.concatenate([one.repeat(2, 0), other], -1)
-  variables = conv.init(jax.random.key(0), whole)
-  np.testing.assert_allclose(
-      conv.apply(variables, one, other), conv.apply(variables, whole),
-      rtol=1e-5, atol=1e-5,
-  )
+  wholes = [np.concatenate([one, other], -1) for other in others]
+  variables = conv.init(jax.random.key(0), wholes[0])
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+  for found, other, whole in zip(
+      conv.apply(variables, one, others), others, wholes, strict=True
+  ):
+    close(found, conv.apply(variables, whole))
+    close(conv.apply(variables, one, other), found)

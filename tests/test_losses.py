@@ -87,6 +87,15 @@ def test_binary_cross_entropy_equals_numpy(target):
   np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize('target,logit', [(1.0, 40.0), (0.0, -40.0)])
+def test_the_cross_entropy_of_what_is_sure_is_small_and_has_a_gradient(
+    target, logit
+):
+  value, slope = jax.value_and_grad(losses.binary_cross_entropy)(logit, target)
+  np.testing.assert_allclose(value, np.exp(-40.0), rtol=1e-5)
+  np.testing.assert_allclose(slope, -np.sign(logit) * np.exp(-40.0), rtol=1e-5)
+
+
 @pytest.mark.parametrize('name,discriminator,segmentor', [
     # logits: real ln 3 (sigmoid 3/4), fake -ln 4 (sigmoid 1/5)
     ('bce', np.log(4 / 3) + np.log(5 / 4), np.log(5)),

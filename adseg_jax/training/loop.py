@@ -23,6 +23,7 @@ from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.method import make_method
 from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.state import initialize
+from adseg_jax.training.turns import turns
 from adseg_jax.validation import validate
 
 
@@ -184,7 +185,7 @@ def _step(live, training, method, scorer, interruption, stack):
   """
   steps, log = live.experiment.optimizer.steps, live.experiment.logging
   every, start = live.experiment.evaluation.every, int(live.state.step)
-  train_step = parallel.make_train_step(method)
+  train_step, met = parallel.make_train_step(method), set()
   if 0 < start < steps and start % every == 0 and (
       not live.checkpoints.scored(start)
   ):
@@ -195,10 +196,12 @@ def _step(live, training, method, scorer, interruption, stack):
       contextlib.closing(_batches(live, training, steps))
   )
   for step, batch in enumerate(stream, start + 1):
-    live.take(*train_step(live.state, batch))
+    turn = turns(step - 1, method.adversary)
+    live.take(*train_step(live.state, batch, turn))
     # A step that is dispatched holds its batch: one runs, one is next.
     jax.block_until_ready(live.pending[-2:-1])
-    if step == start + 1:
+    if turn not in met:
+      met.add(turn)
       jax.block_until_ready(live.pending)
       interruption.begin()
       live.clock.skip()  # compilation is not the pace

@@ -15,24 +15,42 @@ from jax.experimental import multihost_utils
 
 from adseg_jax.errors import UserError
 from adseg_jax.training.step import eval_step, train_step
+from adseg_jax.training.turns import turns
 
 AXIS = 'batch'
 
 
 def make_train_step(method, devices=None):
-  """train_step over devices: (state, batch) -> (state, metrics).
+  """train_step over devices: (state, batch, turn=None) -> (state, metrics).
 
   Args:
     method: static.
     devices: some of the local devices; None takes all of all hosts.
 
   Returns:
-    A compiled function. It consumes the state (its buffers are donated); the
-    batch has a leading device axis, as `shard` gives it.
+    A function that consumes the state (its buffers are donated); the batch has
+    a leading device axis, as `shard` gives it. Each turn is a program,
+    compiled when it first comes. Without a turn, where the schedule has
+    several, the state's step is read, which waits for the step before.
   """
+  program = functools.cache(
+      functools.partial(make_program, method, devices=devices)
+  )
+
+  def step(state, batch, turn=None):
+    if turn is None:
+      turn = turns(state.step, method.adversary)
+    return program(turn)(state, batch)
+
+  return step
+
+
+def make_program(method, turn, devices=None):
+  """The compiled function of a turn; arguments are make_train_step's."""
   return jax.pmap(
-      functools.partial(train_step, method=method, axis_name=AXIS),
-      axis_name=AXIS, in_axes=(None, 0), out_axes=(None, None),
+      functools.partial(
+          train_step, method=method, turn=turn, axis_name=AXIS
+      ), axis_name=AXIS, in_axes=(None, 0), out_axes=(None, None),
       donate_argnums=0, devices=devices,
   )
 

@@ -82,6 +82,15 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   )
 
 
+def step_key(state: TrainState):
+  """The key of what is random in the state's next step.
+
+  A step is folded into a key of its own, the third beside the two that the
+  networks begin with: split(key)[i] is fold_in(key, i).
+  """
+  return jax.random.fold_in(jax.random.fold_in(state.key, 2), state.step)
+
+
 # init_state runs once, so that compiling it in full would take far longer than
 # running it. Not optimised at all, it would take eight seconds for the
 # parameters of FCN-32s.

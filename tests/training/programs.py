@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from adseg_jax.training import parallel
 from adseg_jax.training.state import init_state
+from adseg_jax.training.turns import turns
 
 _COLLECTIVES = (
     'all-reduce|all-gather|all-to-all|reduce-scatter|collective-[a-z]+'
@@ -20,15 +21,48 @@ def state_shapes(method, crop):
   )
 
 
-def compiled_step(method, crop, count, images=1):
-  """The train step for so many devices, of so many images each."""
+def compiled_step(method, crop, count, images=1, turn=None):
+  """The train step for so many devices, of so many images each.
+
+  Args:
+    turn: None: that of the first step.
+  """
   shape = count, images, *crop
   batch = {
       'image': jax.ShapeDtypeStruct((*shape, 3), jnp.float32),
       'label': jax.ShapeDtypeStruct(shape, jnp.int32),
   }
-  step = parallel.make_train_step(method, jax.local_devices()[:count])
+  step = parallel.make_program(
+      method, turn or turns(0, method.adversary), jax.local_devices()[:count]
+  )
   return step.lower(state_shapes(method, crop), batch).compile()
+
+
+def in_branches(program) -> set[str]:
+  """Operations of a compiled program inside conditionals and loops."""
+  parts = dict(re.findall(
+      r'^(?:ENTRY )?%?([\w.-]+) \(.*\{\n((?:  .*\n)+)', program.as_text(), re.M
+  ))
+  found, inside = set(), {
+      name for body in parts.values() for line in body.splitlines()
+      if re.search(r' (?:while|conditional)\(', line)
+      for name in _called(line)
+  }
+  while inside:
+    body = parts[inside.pop()]
+    found |= set(re.findall(r' ([a-z][\w-]*)\(', body))
+    inside |= set(_called(body))
+  return found
+
+
+def _called(text):
+  """Names of the computations that operations call."""
+  called = re.findall(
+      r'(?:calls|to_apply|body|condition|\w+_computation)=%?([\w.-]+)', text
+  )
+  for group in re.findall(r'branch_computations=\{(.*?)\}', text):
+    called += [name.strip(' %') for name in group.split(',')]
+  return called
 
 
 def collectives(program) -> list[int]:

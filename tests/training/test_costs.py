@@ -21,7 +21,12 @@ import numpy as np
 import pytest
 from miniature import SIDE, Mini
 from miniature import make_method as miniature
-from programs import collectives, compiled_step, parameter_bytes
+from programs import (
+    collectives,
+    compiled_step,
+    in_branches,
+    parameter_bytes,
+)
 from toy import example, on_toy
 
 from adseg_jax import config
@@ -30,6 +35,7 @@ from adseg_jax.evaluation import evaluate
 from adseg_jax.training import parallel
 from adseg_jax.training.loop import train
 from adseg_jax.training.method import make_method
+from adseg_jax.training.turns import turns
 
 # Segmentor, adversary, classes, crop, images a device, and the most that a step
 # costs: GFLOP, and MiB of temporary memory by JAX 0.12 and by older ones.
@@ -91,6 +97,47 @@ def test_a_step_costs_no_more_than_recorded(case):
   assert parameters < everything <= parameters + SCALARS
 
 
+SCHEDULES = {
+    'both at every step': {}, 'the segmentor alone': {'weight': 0},
+    'a late start': {'start': 2}, 'turns': {'alternate_every': 2},
+    'a late start, then turns': {'start': 2, 'alternate_every': 2},
+    'turns of a control': {'alternate_every': 2, 'weight': 0},
+}
+
+
+def programs_of(**schedule):
+  """Turn -> its program, of the first six steps."""
+  method = miniature(**schedule)
+  return {
+      turn: compiled_step(method, (SIDE, SIDE), 1, turn=turn)
+      for turn in {turns(step, method.adversary) for step in range(6)}
+  }
+
+
+@pytest.mark.parametrize('schedule', SCHEDULES)
+def test_no_network_runs_inside_a_conditional_or_a_loop(schedule):
+  """XLA's CPU backend runs what is in there on one thread, slowly."""
+  for program in programs_of(**SCHEDULES[schedule]).values():
+    assert 'convolution' in program.as_text()
+    assert not in_branches(program) & {'convolution', 'dot', 'custom-call'}
+
+
+def test_a_turn_costs_what_it_needs():
+  """A step of one network less than one of both; none, before the start."""
+  flops = [
+      {turn: program.cost_analysis()['flops']
+       for turn, program in programs_of(**schedule).items()}
+      for schedule in ({'start': 2}, {'alternate_every': 2}, {'weight': 0})
+  ]
+  late, taking_turns, control = flops
+  both = late[True, True, True]
+  assert len(late) == len(taking_turns) == 2
+  assert max(taking_turns.values()) < both
+  assert [late[True, False, False]] == [*control.values()]
+  # The segmentor's turn only asks what the discriminator says of two maps.
+  assert control[True, False, False] < taking_turns[True, False, True]
+
+
 WEAK_SCALING = """
 import json
 from test_costs import moved_by_miniature
@@ -149,9 +196,9 @@ def watch(monkeypatch, name, compilations, traces, calls):
   def watched(*arguments):
     made = make(*arguments)
 
-    def call(state, batch):
+    def call(*arguments):
       before = len(compilations)
-      result = made(state, batch)
+      result = made(*arguments)
       calls.append((name, before, len(compilations)))
       return result
 

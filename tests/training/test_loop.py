@@ -69,6 +69,32 @@ def test_a_line_is_the_mean_over_its_steps(tiny, whole, tmp_path):
               final_state(on_toy(tiny), tmp_path))
 
 
+def test_turns_change_while_a_run_goes_and_where_it_continues(tiny, tmp_path):
+  """Segmentor alone; two steps of it, two of the adversary; the segmentor."""
+  experiment = dataclasses.replace(
+      on_toy(tiny), adversary=dataclasses.replace(
+          tiny.adversary, start=1, alternate_every=2
+      ),
+  )
+  train(experiment, tmp_path / 'undisturbed')
+  with stopped_at(Checkpoints, 'save', 4):  # between two steps of a turn
+    train(experiment, tmp_path / 'stopped')
+  train(experiment, tmp_path / 'stopped')
+  assert_equal_runs(
+      experiment, tmp_path / 'stopped', tmp_path / 'undisturbed'
+  )
+  found = {
+      line['step']: line for line in lines(tmp_path / 'undisturbed')
+      if line['kind'] == 'train'
+  }
+  # The lines of steps 1 and 2, 3, 4, 5 and 6: the mean where it is known.
+  for step, line in found.items():
+    unknown = {name for name, value in line.items() if value is None}
+    assert unknown == ({'gradient_ratio'} if step == 4 else set()), step
+  norms = [found[step]['discriminator_gradient_norm'] for step in (2, 3, 4, 6)]
+  assert [norm > 0 for norm in norms] == [False, False, True, True]
+
+
 @pytest.mark.parametrize('owner,name,call,start', [
     (Checkpoints, 'save', 1, 0), (Checkpoints, 'save', 2, 2),
     (Checkpoints, 'save', 3, 3), (Writer, 'write', 5, 4),

@@ -23,7 +23,9 @@ def descend(update, gradients=GRADIENTS):
   """Parameters after each update."""
   network = Network(START, {}, direction(update).init(START))
   step = jax.jit(
-      lambda network, gradient, i: updated(network, gradient, update, i, STEPS)
+      lambda network, gradient, i: updated(
+          network, gradient, update, i, i, STEPS
+      )
   )
   found = []
   for i, gradient in enumerate(gradients):
@@ -146,7 +148,7 @@ def test_clip_limits_the_global_norm_and_leaves_small_gradients(name):
 
 def rates(**options):
   update = Update(learning_rate=0.4, **options)
-  rate = jax.jit(lambda step: learning_rate(update, step, 100))
+  rate = jax.jit(lambda step: learning_rate(update, step, step, 100))
   return [float(rate(step)) for step in (0, 50, 75, 100)]
 
 
@@ -165,17 +167,19 @@ def test_schedule_at_start_middle_and_end(options, expected):
 def test_a_schedule_ends_at_zero_and_stays():
   for schedule in ('polynomial', 'cosine'):
     update = Update(schedule=schedule)
-    assert learning_rate(update, 150, 100) == 0
+    assert learning_rate(update, 150, 150, 100) == 0
 
 
 def test_warmup_rises_in_equal_steps_to_the_schedule():
   update = Update(learning_rate=0.4, schedule='cosine', warmup=4)
   plain = Update(learning_rate=0.4, schedule='cosine')
-  shares = [
-      float(learning_rate(update, step, 100) / learning_rate(plain, step, 100))
-      for step in range(6)
-  ]
-  np.testing.assert_allclose(shares, [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
+  for late in (0, 7):
+    shares = [
+        float(learning_rate(update, step + late, step, 100)
+              / learning_rate(plain, step + late, 0, 100))
+        for step in range(6)
+    ]
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
 
 
 def test_the_rate_follows_the_runs_step_not_the_updates_made():
@@ -184,7 +188,7 @@ def test_the_rate_follows_the_runs_step_not_the_updates_made():
                   power=1.0)
   network = Network(START, {}, direction(update).init(START))
   after = jax.jit(
-      lambda i: updated(network, GRADIENTS[0], update, i, STEPS)
+      lambda i: updated(network, GRADIENTS[0], update, i, 0, STEPS)
   )(15)
   np.testing.assert_allclose(
       after.params['bias'], START['bias'] - 0.1 * GRADIENTS[0]['bias'],
@@ -201,5 +205,5 @@ def test_the_largest_step_that_is_allowed_ends_in_finite_parameters(name):
   )), 4, 1)
   params = {'conv1': {'kernel': np.full((2, 2), 1e18, np.float32)}}
   network = Network(params, {}, direction(update).init(params))
-  after = updated(network, params, update, np.int32(0), 10)
+  after = updated(network, params, update, np.int32(0), 0, 10)
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ from miniature import Mini, make_method, same
 
 from adseg_jax.config import Update
 from adseg_jax.discriminators import FieldOfView
+from adseg_jax.training.forward import segment
 from adseg_jax.training.state import init_state
 
 
@@ -52,3 +55,22 @@ def test_optimiser_state_is_fresh_and_model_state_apart():
   assert set(state.segmentor.params) == {'conv1'}
   for network in (state.segmentor, state.discriminator):
     assert all(not x.any() for x in jax.tree.leaves(network.optimizer_state))
+
+
+def test_dropout_keys_are_none_of_those_that_the_networks_begin_with():
+  """split(key)[i] is fold_in(key, i): a step folded in would be one of them."""
+  found = []
+
+  def apply(variables, images, *, rngs, **_):
+    found.append(rngs['dropout'])
+    return images, {}
+
+  state = start(make_method())
+  spy = SimpleNamespace(
+      segmentor=SimpleNamespace(apply=apply), precision='float32'
+  )
+  for step in range(8):
+    segment({}, state.replace(step=np.int32(step)), np.zeros(1, 'f'), spy)
+  found += [*jax.random.split(jax.random.key(0)), jax.random.key(0)]
+  bits = {jax.random.key_data(key).tobytes() for key in found}
+  assert len(bits) == len(found) == 11

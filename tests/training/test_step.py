@@ -27,8 +27,10 @@ from adseg_jax.losses import (
     cross_entropy,
 )
 from adseg_jax.pyramid import local_normalize, standardize
-from adseg_jax.training import players, step
-from adseg_jax.training.step import ADVERSARY_METRICS, train_step
+from adseg_jax.training import step
+from adseg_jax.training.measures import ADVERSARY_METRICS
+from adseg_jax.training.step import train_step
+from adseg_jax.training.turns import turns
 
 DISCRIMINATORS = {
     'two_branch': TwoBranch(width=0.02), 'patch': Patch(width=0.02),
@@ -94,9 +96,15 @@ def two_losses(method, objective, batch):
 
 
 @functools.cache
+def program(method, turn):
+  return jax.jit(functools.partial(train_step, method=method, turn=turn))
+
+
 def stepper(method):
-  """The compiled step, one for each method of this file."""
-  return jax.jit(functools.partial(train_step, method=method))
+  """The step; its programs are compiled once for each method of this file."""
+  return lambda state, batch: program(
+      method, turns(state.step, method.adversary)
+  )(state, batch)
 
 
 def run(method, steps, state=None, batch=None):
@@ -142,7 +150,7 @@ def test_two_pullbacks_are_the_two_gradients(
   @jax.jit
   def compare(weights):
     objective = mixture(weights)
-    monkeypatch.setattr(players, 'OBJECTIVES', {'mixture': objective})
+    monkeypatch.setattr(step, 'OBJECTIVES', {'mixture': objective})
     after, metrics = step.train_step(state, batch, method=method)
     both = state.segmentor.params, state.discriminator.params
     plain = tuple(
@@ -175,7 +183,7 @@ def test_a_player_does_not_see_the_others_loss(monkeypatch):
         for loss, factor in zip(OBJECTIVES['bce'], factors, strict=False)
     )
     objectives = {'scaled': AdversarialObjective(*halves)}
-    monkeypatch.setattr(players, 'OBJECTIVES', objectives)
+    monkeypatch.setattr(step, 'OBJECTIVES', objectives)
     after, _ = step.train_step(state, batch, method=method)
     return after.discriminator, after.segmentor
 

@@ -1,0 +1,65 @@
+"""What a step logs: sums over a batch, and what follows from them."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+# What the adversary adds; nan where it is not known.
+ADVERSARY_METRICS = (
+    'adversarial_loss', 'discriminator_loss', 'd_real', 'd_fake',
+    'd_real_accuracy', 'd_fake_accuracy', 'gradient_ratio',
+)
+_NAN = np.float32(np.nan)
+
+
+def certainty(real, fake, objective, mean) -> dict:
+  """How sure and how right the discriminator is, from its logits."""
+  sure_real, sure_fake = map(objective.probability, (real, fake))
+  return {
+      'd_real': mean(sure_real),
+      'd_fake': mean(sure_fake),
+      'd_real_accuracy': mean(jnp.float32(sure_real > 0.5)),
+      'd_fake_accuracy': mean(jnp.float32(sure_fake < 0.5)),
+  }
+
+
+def squares(wanted, fooling) -> dict:
+  """Squared norms of the two parts of the gradient at the logits."""
+  return {'wanted': (wanted**2).sum(), 'fooling': (fooling**2).sum()}
+
+
+def complete(metrics: dict, gradients: dict, adversary) -> dict:
+  """The metrics of a step, the same names whosever turn it is.
+
+  Args:
+    metrics: means over the batch of all devices; `squares` may be among them.
+    gradients: of the networks that learn, summed over devices.
+    adversary: its settings.
+
+  Returns:
+    Scalars; the norm of an idle network's gradient is 0.
+  """
+  fights = adversary.weight > 0
+  names = ['segmentor'] + ['discriminator'] * fights
+  norms = {
+      f'{name}_gradient_norm': optax.tree.norm(gradients[name])
+      if name in gradients else jnp.float32(0) for name in names
+  }
+  known = dict(metrics)
+  if 'wanted' in known:
+    # A batch of void has no segmentation gradient: 0, not nan.
+    least = jnp.maximum(known.pop('wanted'), np.finfo(np.float32).tiny)
+    known['gradient_ratio'] = jnp.sqrt(known.pop('fooling') / least)
+  unknown = dict.fromkeys(ADVERSARY_METRICS if fights else (), _NAN)
+  return unknown | known | norms
+
+
+def finite(tree):
+  """Whether every number of a tree is."""
+  return functools.reduce(
+      jnp.logical_and,
+      [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)],
+  )
