@@ -27,8 +27,8 @@ class Arguments:
   """What to measure, and how often."""
 
   cases: tuple[str, ...] = ()
-  """Of multiscale, patch, light, fcn32s, dilated8; none: all that the device
-  can do in minutes (dilated8 takes a GPU)."""
+  """Of multiscale, alternating, patch, light, fcn32s, dilated8; none: all that
+  the device can do in minutes (dilated8 takes a GPU)."""
   torch_python: str = sys.executable
   """Python interpreter that has torch and NumPy."""
   rounds: int = 9

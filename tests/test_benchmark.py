@@ -181,9 +181,8 @@ def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
     return found
 
   monkeypatch.setattr(processes, '_second_start', watched)
-  monkeypatch.setattr(
-      module('benchmarking.cases'), 'CASES', {'toy': make_case()}
-  )
+  case = make_case(alternate_every=1)
+  monkeypatch.setattr(module('benchmarking.cases'), 'CASES', {'toy': case})
   benchmark.run(benchmark.Arguments(
       ('toy',), rounds=2, steps=1, output=str(tmp_path)
   ))
@@ -236,6 +235,7 @@ def test_a_worker_that_fails_says_why():
 PAIRS = {
     'multiscale': dict(discriminator='two_branch', encoding='scaling'),
     'plain_patch': dict(discriminator='patch'),
+    'alternating': dict(discriminator='two_branch', alternate_every=1),
     'fcn32s': dict(
         segmentor='fcn32s', side=200, discriminator='large_fov'
     ),

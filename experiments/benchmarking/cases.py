@@ -24,7 +24,7 @@ class Case:
   Attributes:
     classes: C.
     experiment: networks, adversary, optimisers, batch and crop; data and
-      schedule are not used.
+      schedules of learning rates are not used.
     gpu: whether it takes too long on a CPU to be measured unasked.
   """
 
@@ -68,6 +68,10 @@ def _on_camvid(**adversary):
 CASES = {
     'multiscale': Case(CAMVID_CLASSES, _on_camvid(
         discriminator='two_branch', encoding='scaling'
+    )),
+    # One network a step: what each costs, on average.
+    'alternating': Case(CAMVID_CLASSES, _on_camvid(
+        discriminator='two_branch', encoding='scaling', alternate_every=1
     )),
     'patch': Case(CAMVID_CLASSES, _on_camvid(discriminator='patch')),
     'light': Case(VOC_CLASSES, _vgg(

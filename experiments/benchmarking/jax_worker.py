@@ -17,6 +17,7 @@ with environment.importing():  # as the experiment scripts do
   from adseg_jax.training.method import make_method
   from adseg_jax.training.state import initialize
   from adseg_jax.training.step import train_step
+  from adseg_jax.training.turns import turns
   from benchmarking import worker
 
 
@@ -58,10 +59,10 @@ class Runner:
       'time' when the first step was done; 'first', its seconds.
     """
     self.precision = case['experiment'].get('precision', 'float32')
-    method = _method(case)
-    self.method = method
-    self.train_step = parallel.make_train_step(method, _devices())
-    self.state = _state(case, method)
+    self.method, self.cycle = _method(case), worker.cycle(case)
+    self.taken = 0
+    self.train_step = parallel.make_train_step(self.method, _devices())
+    self.state = _state(case, self.method)
     self.batch = jax.device_put(parallel.shard(_batch(case), 1))
     begin = time.perf_counter()
     self.step()
@@ -70,15 +71,17 @@ class Runner:
 
   def step(self):
     """Starts a step."""
-    self.state, self.metrics = self.train_step(self.state, self.batch)
+    turn = turns(self.taken, self.method.adversary)
+    self.state, self.metrics = self.train_step(self.state, self.batch, turn)
+    self.taken += 1
 
   def wait(self):
     """Until all steps are done."""
     jax.block_until_ready((self.state, self.metrics))
 
   def steps(self, count: int) -> dict:
-    """A turn."""
-    return self.turn.take(self.step, self.wait, count)
+    """A turn: so many steps, or so many of each network."""
+    return self.turn.take(self.step, self.wait, count * self.cycle)
 
   def memory(self) -> dict:
     """Peak bytes: of the process, and of a device with memory of its own."""
@@ -89,14 +92,20 @@ class Runner:
     }
 
   def analyze(self) -> dict:
-    """What XLA says of the compiled step: FLOPs and bytes."""
-    step = parallel.make_train_step(self.method, _devices())
-    compiled = step.lower(self.state, self.batch).compile()
-    memory = compiled.memory_analysis()
+    """What XLA says of the compiled steps: mean FLOPs and most bytes."""
+    programs = [
+        parallel.make_program(
+            self.method, turns(step, self.method.adversary), _devices()
+        ).lower(self.state, self.batch).compile()
+        for step in range(self.cycle)
+    ]
+    memory = [program.memory_analysis() for program in programs]
     return {
-        'flops': compiled.cost_analysis()['flops'],
-        'arguments': memory.argument_size_in_bytes,
-        'temporary': memory.temp_size_in_bytes,
+        'flops': np.mean([
+            program.cost_analysis()['flops'] for program in programs
+        ]),
+        'arguments': max(one.argument_size_in_bytes for one in memory),
+        'temporary': max(one.temp_size_in_bytes for one in memory),
     }
 
   def limits(self) -> dict:
@@ -135,17 +144,23 @@ def check(case: dict, inputs: str, outputs: str) -> dict:
   Args:
     case: what is measured.
     inputs: .npz file of the weights.
-    outputs: .npz file of losses and gradients, SEED/NAME.
+    outputs: .npz file of losses and gradients, STEP/SEED/NAME; an idle
+      network's are 0.
   """
   case = worker.small(case)
   method = _checked(_method(case))
   state = _state(case, method)
   np.savez(inputs, **_named(state, lambda network: network.params))
   with jax.default_matmul_precision('highest'):
-    step = jax.jit(functools.partial(train_step, method=method))
-    steps = {seed: step(state, _batch(case, seed)) for seed in worker.SEEDS}
+    steps = {
+        f'{first}/{seed}': step(state, _batch(case, seed))
+        for first in worker.first_steps(case)
+        for step in [jax.jit(functools.partial(
+            train_step, method=method, turn=turns(first, method.adversary)
+        ))] for seed in worker.SEEDS
+    }
   np.savez(outputs, **{
-      f'{seed}/{name}': value for seed, (new, metrics) in steps.items()
+      f'{place}/{name}': value for place, (new, metrics) in steps.items()
       for name, value in (
           _named(new, _trace) | {
               name: np.asarray(metrics[name]) for name in worker.LOSSES

@@ -2,7 +2,8 @@
 
 Segmentor forward; the discriminator, frozen, on the fake map; backward into
 the segmentor; the discriminator on the detached fake map and on the real one;
-backward; two optimiser steps.
+backward; two optimiser steps. Where networks take turns, nothing is kept for a
+backward pass of the idle one.
 """
 
 import torch
@@ -90,6 +91,7 @@ class Step:
 
   def __init__(self, settings, classes, device, layout, compiled=False):
     self.adversary = settings['adversary']
+    self.taken = 0
     self.bfloat16 = settings.get('precision') == 'bfloat16'
     self.device = device
     self.segmentor, self.discriminator = [
@@ -117,8 +119,14 @@ class Step:
       return networks.local_normalize(images)
     return networks.standardize(images)
 
+  def learn(self):
+    """Whether the segmentor learns now, and whether the discriminator."""
+    every = self.adversary['alternate_every']
+    first = not every or self.taken // every % 2 == 0
+    return first, not every or not first
+
   def fool(self, images, labels):
-    """(segmentation loss, adversarial loss, fake map, images as seen)."""
+    """Segmentation and adversarial loss, fake map, images as seen, logits."""
     valid = labels != VOID
     with self.autocast():
       logits = self.segmentor(images)
@@ -127,15 +135,16 @@ class Step:
       encoding = self.adversary['encoding']
       belief = self.discriminator(seen(fake, colours, encoding), colours)
       segmentation = F.cross_entropy(logits, labels, ignore_index=VOID)
-      return segmentation, judged(belief, 1.0, valid), fake, colours
+      return segmentation, judged(belief, 1.0, valid), fake, colours, belief
 
-  def judge(self, colours, labels, fake):
-    """The discriminator's loss."""
+  def judge(self, colours, labels, fake, on_fake=None):
+    """The discriminator's loss; its logits on the fake map may be known."""
     valid = labels != VOID
     with self.autocast():
       real = true_map(labels, fake, self.adversary)
       encoding = self.adversary['encoding']
-      on_fake = self.discriminator(seen(fake, colours, encoding), colours)
+      if on_fake is None:
+        on_fake = self.discriminator(seen(fake, colours, encoding), colours)
       on_real = self.discriminator(seen(real, colours, encoding), colours)
       return judged(on_fake, 0.0, valid) + judged(on_real, 1.0, valid)
 
@@ -156,12 +165,22 @@ class Step:
     ].contiguous()
     for optimizer in self.optimizers:
       optimizer.zero_grad(set_to_none=True)
+    segmentor, discriminator = self.learn()
+    self.taken += 1
     self.discriminator.requires_grad_(False)
-    segmentation, adversarial, fake, colours = self.fool(images, labels)
-    (segmentation + self.adversary['weight'] * adversarial).backward()
+    with torch.set_grad_enabled(segmentor):
+      segmentation, adversarial, fake, colours, belief = self.fool(
+          images, labels
+      )
+    if segmentor:
+      (segmentation + self.adversary['weight'] * adversarial).backward()
+      self.optimizers[0].step()
     self.discriminator.requires_grad_(True)
-    loss = self.judge(colours, labels, fake.detach())
-    loss.backward()
-    for optimizer in self.optimizers:
-      optimizer.step()
+    if discriminator:
+      loss = self.judge(colours, labels, fake.detach())
+      loss.backward()
+      self.optimizers[1].step()
+    else:
+      with torch.no_grad():
+        loss = self.judge(colours, labels, fake, belief)
     return segmentation.detach(), adversarial.detach(), loss.detach()

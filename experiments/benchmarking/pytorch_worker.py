@@ -22,7 +22,7 @@ class Runner:
     torch.backends.cudnn.benchmark = True
     # JAX's default on such GPUs, too: TF32.
     torch.set_float32_matmul_precision('high')
-    self.device = device_of(platform)
+    self.device, self.cycle = device_of(platform), worker.cycle(case)
     self.precision = case['experiment'].get('precision', 'float32')
     self.layout = (
         torch.contiguous_format if variant == 'eager' else torch.channels_last
@@ -47,8 +47,8 @@ class Runner:
       torch.cuda.synchronize()
 
   def steps(self, count: int) -> dict:
-    """A turn."""
-    return self.turn.take(self.step, self.wait, count)
+    """A turn: so many steps, or so many of each network."""
+    return self.turn.take(self.step, self.wait, count * self.cycle)
 
   def memory(self) -> dict:
     """Peak bytes: of the process, and of the GPU where there is one."""
@@ -61,8 +61,9 @@ class Runner:
   def count(self) -> dict:
     """FLOPs of a step: each convolution as it is written, tap by tap."""
     with FlopCounterMode(display=False) as counter:
-      self.step()
-    return {'flops': counter.get_total_flops()}
+      for _ in range(self.cycle):
+        self.step()
+    return {'flops': counter.get_total_flops() / self.cycle}
 
   def limits(self) -> dict:
     """FLOP/s of a large convolution and of a large matrix product."""
@@ -131,7 +132,7 @@ def check(case: dict, platform: str, inputs: str, outputs: str) -> dict:
     case: what is measured.
     platform: JAX's.
     inputs: .npz file of the weights.
-    outputs: .npz file of losses and gradients, SEED/NAME.
+    outputs: .npz file of losses and gradients, STEP/SEED/NAME.
 
   Returns:
     'difference', the norm of a tensor's difference over the norm of
@@ -144,15 +145,22 @@ def check(case: dict, platform: str, inputs: str, outputs: str) -> dict:
     step.segmentor.dropout.p = 0.0
   parameters = _parameters(step)
   found = []
-  for seed in worker.SEEDS:
-    _carry_over(parameters, inputs)
-    losses = step(*batch_of(
-        worker.small(case), device, layout, torch.float64, seed
-    ))
-    values = dict(zip(worker.LOSSES, losses, strict=True))
-    values |= {name: one.grad for name, one in parameters.items()}
-    found.append(_compared(values, outputs, seed))
-  return min(found, key=lambda one: one['difference'])
+  for first in worker.first_steps(case):
+    by_seed = []
+    for seed in worker.SEEDS:
+      _carry_over(parameters, inputs)
+      step.taken = first
+      losses = step(*batch_of(
+          worker.small(case), device, layout, torch.float64, seed
+      ))
+      values = dict(zip(worker.LOSSES, losses, strict=True))
+      values |= {
+          name: torch.zeros_like(one) if one.grad is None else one.grad
+          for name, one in parameters.items()
+      }
+      by_seed.append(_compared(values, outputs, f'{first}/{seed}/'))
+    found.append(min(by_seed, key=lambda one: one['difference']))
+  return max(found, key=lambda one: one['difference'])
 
 
 def _parameters(step):
@@ -172,9 +180,8 @@ def _carry_over(parameters, inputs):
       parameters[theirs(name)].copy_(torch.from_numpy(ours(weights[name])))
 
 
-def _compared(values, outputs, seed) -> dict:
+def _compared(values, outputs, prefix) -> dict:
   """The largest difference of a step from JAX's on the same batch."""
-  prefix = f'{seed}/'
   with np.load(outputs) as wanted:
     differences = {
         name: difference(ours(wanted[name]), values[theirs(

@@ -36,6 +36,17 @@ def small(case: dict) -> dict:
   return case | {'batch': 2, 'crop': [side // 3 for side in case['crop']]}
 
 
+def first_steps(case: dict) -> list[int]:
+  """The first step of each network's turn; one where both always learn."""
+  every = case['experiment']['adversary']['alternate_every']
+  return [0, every] if every else [0]
+
+
+def cycle(case: dict) -> int:
+  """Steps until the same network's turn begins again."""
+  return 2 * case['experiment']['adversary']['alternate_every'] or 1
+
+
 def limits(device: str, convolve, multiply) -> dict:
   """FLOP/s of a large convolution and of a large matrix product.
 
