@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from adseg_jax.errors import UserError
-from adseg_jax.training.step import eval_step, train_step
+from adseg_jax.training.step import train_step
 from adseg_jax.training.turns import turns
 
 AXIS = 'batch'
@@ -55,17 +55,6 @@ def make_program(method, turn, devices=None):
   )
 
 
-def make_eval_step(method, devices=None):
-  """eval_step over local devices: (state, images [D,b,H,W,3]) -> [D,b,H,W].
-
-  Hosts evaluate images of their own, and need not keep in step.
-  """
-  return jax.pmap(
-      functools.partial(eval_step, method=method), in_axes=(None, 0),
-      devices=jax.local_devices() if devices is None else devices,
-  )
-
-
 def shard(batch, count: int):
   """Host arrays [B,...] -> [count,B/count,...], in the same order."""
   return jax.tree.map(
@@ -82,12 +71,6 @@ def send(batch, devices=None):
   """
   devices = jax.local_devices() if devices is None else devices
   return jax.device_put(shard(batch, len(devices)), _over(devices, AXIS))
-
-
-def gather(outputs) -> np.ndarray:
-  """Per-device outputs [D,b,...] -> one host array [D b,...]."""
-  outputs = np.asarray(outputs)
-  return outputs.reshape(-1, *outputs.shape[2:])
 
 
 def place(state, devices=None):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.losses import OBJECTIVES
-from adseg_jax.segmentors import downsample_labels, resize_logits
+from adseg_jax.segmentors import downsample_labels
 from adseg_jax.training import measures
 from adseg_jax.training.forward import class_maps, colours, judge, segment
 from adseg_jax.training.method import Method
@@ -158,12 +158,3 @@ def train_step(
       state.replace(step=state.step + 1, **networks),
       metrics | {'dropped': 1 - finite.astype(jnp.float32)},
   )
-
-
-def eval_step(state, images, *, method: Method):
-  """[B,H,W,3] in 0..1 -> the likeliest class of each pixel, int32 [B,H,W]."""
-  network = state.segmentor
-  logits = method.segmentor.apply(
-      {'params': network.params, **network.model_state}, images, train=False
-  )
-  return jnp.argmax(resize_logits(logits, images.shape[1:3]), -1)

@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import jax
@@ -31,7 +30,7 @@ from toy import example, on_toy
 
 from adseg_jax import config
 from adseg_jax.data import dataset as datasets
-from adseg_jax.evaluation import evaluate
+from adseg_jax.evaluation import canvases, inference
 from adseg_jax.training import parallel
 from adseg_jax.training.loop import train
 from adseg_jax.training.method import make_method
@@ -185,13 +184,9 @@ def events(name):
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def watch(monkeypatch, name, compilations, traces, calls):
-  """Notes each trace of a step, and what each call of it compiled."""
-  step, make = getattr(parallel, name), getattr(parallel, f'make_{name}')
-
-  def traced(*arguments, **options):
-    traces[name] += 1
-    return step(*arguments, **options)
+def watch(monkeypatch, compilations, calls):
+  """Notes for each call of a train step what was compiled before and by it."""
+  make = parallel.make_train_step
 
   def watched(*arguments):
     made = make(*arguments)
@@ -199,40 +194,32 @@ def watch(monkeypatch, name, compilations, traces, calls):
     def call(*arguments):
       before = len(compilations)
       result = made(*arguments)
-      calls.append((name, before, len(compilations)))
+      calls.append((before, len(compilations)))
       return result
 
     return call
 
-  monkeypatch.setattr(parallel, name, traced)
-  monkeypatch.setattr(parallel, f'make_{name}', watched)
+  monkeypatch.setattr(parallel, 'make_train_step', watched)
 
 
-def test_a_run_compiles_a_step_once_and_an_evaluation_once_a_shape(
+def test_a_run_compiles_a_step_once_and_an_evaluation_once_a_canvas(
     tiny, tmp_path, monkeypatch
 ):
   monkeypatch.setitem(datasets.MODULES, 'toy', 'toy')
-  monkeypatch.setattr(evaluate, 'BUCKET', 4)
+  monkeypatch.setattr(canvases, 'PROGRAM', -1)  # none is worth sparing
   rng = np.random.default_rng(len('validation'))
-  buckets = {
-      tuple(-(-side // 4) for side in example(rng)['label'].shape[:2])
-      for _ in range(5)
+  needed = {
+      canvases.fitting(example(rng)['label'].shape[:2]) for _ in range(5)
   }
-  assert len(buckets) > 1
-  traces, calls = Counter(), []
+  assert len(needed) > 1
+  calls, before = [], inference._look._cache_size()
   with events('/backend_compile_duration') as compilations:
-    for name in ('train_step', 'eval_step'):
-      watch(monkeypatch, name, compilations, traces, calls)
+    watch(monkeypatch, compilations, calls)
     train(on_toy(tiny), tmp_path)
-  assert traces == {'train_step': 1, 'eval_step': len(buckets)}
-  compiled = Counter()
-  for name, before, after in calls:
-    compiled[name] += after - before
-  assert compiled == traces
-  # All shapes were seen by the end of the first evaluation, at step 3 of 6.
-  steps = [i for i, call in enumerate(calls) if call[0] == 'train_step']
-  fourth = calls[steps[3]]
-  assert len(steps) == 6 and fourth[1] == calls[-1][2]
+  assert inference._look._cache_size() - before == len(needed)
+  assert [after - before for before, after in calls] == [1, 0, 0, 0, 0, 0]
+  # All canvases were seen by the end of the first evaluation, at step 3 of 6.
+  assert calls[3][0] == len(compilations)
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ from toy import on_toy
 from adseg_jax.data import examples, pipeline
 from adseg_jax.data.encoded import Encoded
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.evaluation import evaluate
+from adseg_jax.evaluation import score
 from adseg_jax.reporting.writer import Writer
 from adseg_jax.training import run
 from adseg_jax.training.clock import Clock
@@ -124,25 +124,25 @@ parallel.make_train_step = lambda *_: compiling
   assert_equal_runs(on_toy(tiny), told, whole)
 
 
-@pytest.mark.parametrize('batch,step', [(1, 3), (2, 6)])
+@pytest.mark.parametrize('image,step', [(1, 3), (7, 6)])
 def test_sigterm_during_an_evaluation(
-    tiny, whole, tmp_path, monkeypatch, batch, step
+    tiny, whole, tmp_path, monkeypatch, image, step
 ):
   """The evaluation is done again, and its checkpoint has its scores."""
   counted = []
 
-  def batches(*args):
-    for item in evaluation_batches(*args):
+  def killing(*args):
+    for item in compared(*args):
       counted.append(1)
-      if len(counted) == batch:
+      if len(counted) == image:  # of five in each evaluation
         os.kill(os.getpid(), signal.SIGTERM)
       yield item
 
-  evaluation_batches = evaluate.evaluation_batches
+  compared = score.compared
   with monkeypatch.context() as patch, pytest.raises(
       Stopped, match=f'stopped at step {step} of 6, saved in .*continues'
   ):
-    patch.setattr(evaluate, 'evaluation_batches', batches)
+    patch.setattr(score, 'compared', killing)
     train(on_toy(tiny), tmp_path)
   assert not (tmp_path / 'scores.json').exists()
   train(on_toy(tiny), tmp_path)
