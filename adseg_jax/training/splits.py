@@ -19,13 +19,14 @@ class Split(NamedTuple):
   """What a run keeps of a split.
 
   Attributes:
-    count: number of its examples that the run uses.
+    count: number of its examples that the run uses; None where that says
+      nothing of the split.
     digest: of the whole split.
     examples: name -> checksum of image and label, of those that it uses;
       None where they are not known.
   """
 
-  count: int
+  count: int | None
   digest: str
   examples: dict[str, str] | None = None
 
@@ -87,6 +88,8 @@ def difference(name: str, then: Split, now: Split) -> str:
   """What of a split has changed, in words; '' where nothing has."""
   if then.digest == now.digest:
     return ''
+  if then.count is None:
+    return f'split {name}'
   words = f'split {name}: {then.count} examples then, {now.count} now'
   if then.examples is None or now.examples is None:
     return words

@@ -124,6 +124,22 @@ def test_the_card_has_scores_of_that_step_only(trained_run, tmp_path):
   assert 'mean IoU' not in card.to_markdown(content)
 
 
+def test_the_card_tells_what_was_amended(trained_run, tmp_path):
+  content = json.loads((trained_run / 'experiment.json').read_text())
+  content['starts'][0]['changed'] = {'optimizer.steps': [60, 120]}
+  (tmp_path / 'experiment.json').write_text(json.dumps(content))
+  # Those of the end that it had before belong to that step.
+  for name, step in ('scores_step120', 120), ('scores_step60', 60):
+    (tmp_path / f'{name}.json').write_text(json.dumps({
+        'step': step, 'split': 'x', 'images': step, 'mean_iou': 0.5,
+        'pixel_accuracy': 0.5,
+    }))
+  found = card.card(tmp_path, restore(trained_run))
+  assert [one['images'] for one in found['scores']] == [120]
+  text = card.to_markdown(found)
+  assert '; from step 0 on: optimizer.steps 120 (was 60). All' in text
+
+
 def test_the_card_tells_the_licence_of_the_data(trained_run):
   trained = restore(trained_run)
   content = card.card(trained_run, trained)
