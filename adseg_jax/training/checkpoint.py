@@ -124,9 +124,8 @@ class Checkpoints:
 
   def _clear(self):
     for step in (p for p in self.directory.glob('*') if p.name.isdigit()):
-      scores = scores_of(step)
       try:
-        if scores.exists():
+        if (scores := scores_of(step)).exists():
           json.loads(scores.read_text())
       except ValueError as error:
         self._put_aside(int(step.name), error)
@@ -266,8 +265,7 @@ class Checkpoints:
     target = jax.tree.map(
         ocp.utils.to_shape_dtype_struct, parallel.across_hosts(state)
     )
-    with warnings.catch_warnings(), _quiet_if_it_fails():
-      warnings.simplefilter('ignore')
+    with warnings.catch_warnings(action='ignore'), _quiet_if_it_fails():
       restored = self.manager.restore(
           step,
           args=ocp.args.Composite(
