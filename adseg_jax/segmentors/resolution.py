@@ -35,7 +35,7 @@ def at_pixels(logits, stride: int, size: tuple[int, int], sizes=None):
   return first(resize_logits(logits, grid), size)
 
 
-def downsample_labels(labels, stride: int):
+def downsample_labels(labels, stride: int, void: int = 255):
   """The label that most pixels of each cell have; void counts as one.
 
   A logit lies at the middle of its cell, between pixels where the stride is
@@ -45,12 +45,16 @@ def downsample_labels(labels, stride: int):
   Args:
     labels: [B,H,W] int.
     stride: input pixels per output pixel.
+    void: what a cell has beyond the image.
 
   Returns:
-    [B,H//stride,W//stride] int: labels are picked, never mixed.
+    [B,h,w] int, h = ceil(H / stride): labels are picked, never mixed.
   """
-  b, h, w = labels.shape[0], *(side // stride for side in labels.shape[1:])
-  cells = first(labels, (h * stride, w * stride))
+  b, (h, w) = labels.shape[0], sides(labels.shape[1:], stride)
+  margins = [(0, n * stride - side) for n, side in zip(
+      (h, w), labels.shape[1:], strict=True
+  )]
+  cells = jnp.pad(labels, ((0, 0), *margins), constant_values=void)
   cells = cells.reshape(b, h, stride, w, stride).transpose(0, 1, 3, 2, 4)
   cells = cells.reshape(b, h, w, stride**2)
   count = (cells[..., :, None] == cells[..., None, :]).sum(-1)

@@ -123,7 +123,7 @@ def test_other_ways_leave_the_first_scores(copied, capsys):
   assert read(workdir) == plain
   assert folders(workdir) == {
       'validation', 'validation_step60', 'validation_flip_step60',
-      'validation_scales-0.75-1_flip_sliding-16x24-0.33',
+      'validation_scales-0.75-1_flip_sliding-16x24',
   }
   # All of them are in the card of what is exported.
   content = card.card(workdir, restore(workdir))

@@ -13,7 +13,7 @@ from adseg_jax import pretrained
 from adseg_jax.config import Segmentor
 from adseg_jax.errors import UserError
 from adseg_jax.pretrained.load import fit
-from adseg_jax.training import loop, scoring
+from adseg_jax.training import loop, run, scoring
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.method import make_method
 from adseg_jax.training.state import init_state
@@ -82,9 +82,9 @@ def test_a_run_starts_with_the_weights_and_continues_without_the_file(
   def evaluate(*_):
     raise EOFError
 
-  monkeypatch.setattr(scoring, 'evaluate', evaluate)
+  monkeypatch.setattr(scoring, 'confusion', evaluate)
   path.unlink()
-  (workdir / scoring.SCORES).unlink()
+  (workdir / run.SCORES).unlink()
   with pytest.raises(EOFError):
     loop.train(experiment, workdir)
 

@@ -37,20 +37,17 @@ def content(workdir):
 
 
 def change(monkeypatch, edit):
-  """The training split is loaded with lists that `edit` has changed."""
-  def loading(dataset, split, data):
-    found = load(dataset, split, data)
+  """The training split is stored as lists that `edit` has changed."""
+  def reading(dataset, split, data):
+    rows = sorted(stored(dataset, split, data))
     if split != 'train':
-      return found
-    parts = [list(part) for part in (found.names, found.images, found.labels)]
+      return rows
+    parts = [list(part) for part in zip(*rows, strict=True)]
     edit(*parts)
-    names, images, labels = map(tuple, parts)
-    return dataclasses.replace(
-        found, names=names, images=images, labels=labels
-    )
+    return list(zip(*parts, strict=True))
 
-  load = examples.load
-  monkeypatch.setattr(examples, 'load', loading)
+  stored = examples.stored
+  monkeypatch.setattr(examples, 'stored', reading)
 
 
 def swap(names, images, labels):
@@ -166,19 +163,17 @@ def test_fewer_steps_and_another_rate_and_cadence(tiny, whole, tmp_path):
 
 # Host 1 has a picture of its own in place of the first host's.
 OTHER = """
-import dataclasses
 import jax
 from adseg_jax.data import examples
-load = examples.load
+stored = examples.stored
 
-def loading(dataset, split, data):
-  found = load(dataset, split, data)
-  images = found.images
+def reading(dataset, split, data):
+  rows = sorted(stored(dataset, split, data))
   if jax.process_index() == 1 and split == 'validation':
-    images = (images[1], *images[1:])
-  return dataclasses.replace(found, images=images)
+    rows[0] = (rows[0][0], *rows[1][1:])
+  return rows
 
-examples.load = loading
+examples.stored = reading
 """
 
 
