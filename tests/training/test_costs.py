@@ -43,11 +43,11 @@ from adseg_jax.training.turns import turns
 CASES = {
     'multi-scale + two-branch': (
         config.Segmentor(), config.Adversary(), 11, (180, 240), 4,
-        58.8, (245, 260),
+        61.3, (269, 284),
     ),
     'multi-scale + Patch': (
         config.Segmentor(), config.Adversary('patch'), 11, (180, 240), 4,
-        41.4, (174, 175),
+        101.1, (214, 215),
     ),
     'FCN-32s + LargeFOV': (
         config.Segmentor('fcn32s'), config.Adversary('large_fov'),
