@@ -135,10 +135,11 @@ def _news(arguments, trained, dataset, split, now) -> list[str]:
   workdir = epath.Path(arguments.workdir)
   then = splits.read(workdir, record.read(workdir)).get(split)
   used = trained.experiment.data
-  if then is None:
+  # A part of the files is prepared alone, and has a digest of its own.
+  if then is None or used.limit:
     return []
-  # A part of them, or pictures of another size, can't be compared one by one.
-  if used.limit or any(used.size):
+  # Pictures of another size can't be compared one by one.
+  if any(used.size):
     then = then._replace(count=None, examples=None)
   if not (words := splits.difference(split, then, now)):
     return []

@@ -59,7 +59,10 @@ def size(file: bytes) -> tuple[int, int]:
   """
   with _opened(file) as picture:
     width, height = picture.size
-    on_its_side = _orientation(picture, file) in range(5, 9)
+    # Of a TIFF, Pillow gives the upright size.
+    on_its_side = picture.format != 'TIFF' and (
+        _orientation(picture, file) in range(5, 9)
+    )
   return (width, height) if on_its_side else (height, width)
 
 

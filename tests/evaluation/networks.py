@@ -9,16 +9,14 @@ import numpy as np
 from adseg_jax.config import Data, Experiment
 from adseg_jax.evaluation.inference import forward
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.segmentors import Dilated8, FCN8s, FCN16s, FCN32s, MultiScale
+from adseg_jax.segmentors import Dilated8, FCN8s, FCN32s, MultiScale
 
 NETWORKS = {
     'multiscale': MultiScale(3, 0.1),
     'multiscale, absolute colour': MultiScale(3, 0.1, False),
     'fcn32s': FCN32s(3, 0.02),
-    'fcn16s': FCN16s(3, 0.02),
     'fcn8s': FCN8s(3, 0.02),
     'dilated8': Dilated8(3, 0.02),
-    'dilated8, basic': Dilated8(3, 0.02, 'basic'),
     'dilated8, large': Dilated8(3, 0.02, 'large'),
 }
 

@@ -49,18 +49,17 @@ def test_one_at_a_time(rng, trained):
 
 
 @pytest.mark.parametrize('name,size', [
-    ('multiscale', (450, 610)), ('multiscale, absolute colour', (450, 610)),
-    ('fcn8s', (613, 801)), ('dilated8', (613, 500)),
+    ('multiscale', (450, 50)), ('multiscale, absolute colour', (40, 390)),
+    ('fcn8s', (613, 70)), ('dilated8', (60, 500)),
 ])
 def test_windows_see_all_that_the_network_sees(rng, trained, name, size):
   image = picture(rng, *size)
-  for views in Views(window=(64, 96)), Views(window=(64, 96), flip=True):
+  for flip in False, True:
+    views = Views(flip=flip, window=(32, 32))
     expected = np.asarray(make_whole(trained(name), views)(
         [image], [ceil_to(side, 32) for side in size], 1
     ))[0, :size[0], :size[1]]
-    if not views.flip:
-      assert_same(expected, alone(trained(name), image))
-    found = make_sliding(trained(name), views, 4)(image)
+    found = make_sliding(trained(name), views, 2)(image)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adseg_jax.evaluation.pictures import Unreadable, find, names, read
+from adseg_jax.evaluation.pictures import (
+    Shelf,
+    Unreadable,
+    find,
+    names,
+    read,
+)
 
 COLOURS = np.arange(60, dtype=np.uint8).reshape(4, 5, 3) * 4
 
@@ -85,3 +91,16 @@ def test_names_are_short_and_differ(folder):
   assert names(files) == ['a', 'sub/a.png', 'sub/a.tiff']
   assert names(files[1:2]) == ['a']
   assert names([folder / 'v1.0.png']) == ['v1.0']
+
+
+@pytest.mark.parametrize('ending', ['jpg', 'png', 'tif', 'webp'])
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_a_shelf_knows_the_size_of_what_it_reads(tmp_path, ending, orientation):
+  exif = Image.Exif()
+  exif[0x0112] = orientation
+  path = tmp_path / f'a.{ending}'
+  Image.new('RGB', (8, 4)).save(path, exif=exif)
+  shelf = Shelf([path, tmp_path / 'missing.png'])
+  assert shelf.read(0).shape[:2] == shelf.sizes[0]
+  assert shelf.sizes[0] == ((8, 4) if orientation > 4 else (4, 8))
+  assert shelf.read(1) is None and list(shelf.wrong) == [1]

@@ -27,6 +27,7 @@ from adseg_jax.losses import (
     cross_entropy,
 )
 from adseg_jax.pyramid import local_normalize, standardize
+from adseg_jax.segmentors import downsample_labels
 from adseg_jax.training import step
 from adseg_jax.training.measures import ADVERSARY_METRICS
 from adseg_jax.training.step import train_step
@@ -60,7 +61,7 @@ def mean_over(labels, terms):
 def two_losses(method, objective, batch):
   """Each player's own loss, the other's parameters held: nothing shared."""
   adversary = method.adversary
-  labels = batch['label'][:, 2::4, 2::4]
+  labels = downsample_labels(batch['label'], 4)
   product = adversary.encoding == 'product'
   images = (local_normalize if product else standardize)(batch['image'])
 
@@ -205,7 +206,7 @@ def test_metrics_equal_numpy():
   logits = np.asarray(method.segmentor.apply(
       {'params': state.segmentor.params}, batch['image'], train=False
   ), np.float64)
-  labels = batch['label'][:, 2::4, 2::4]
+  labels = downsample_labels(batch['label'], 4)
   valid = labels != 255
   log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
   true = np.take_along_axis(log_p, np.minimum(labels, 2)[..., None], -1)
@@ -239,7 +240,7 @@ def test_class_weights_are_factors_of_the_terms_and_not_of_the_count():
   logits = np.asarray(method.segmentor.apply(
       {'params': state.segmentor.params}, batch['image'], train=False
   ), np.float64)
-  labels = batch['label'][:, 2::4, 2::4]
+  labels = downsample_labels(batch['label'], 4)
   valid = labels != 255
   of_label = np.take(weights, np.minimum(labels, 2))
   log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
@@ -274,7 +275,7 @@ def test_gradient_norms_are_those_of_the_gradients():
 def test_the_gradient_ratio_is_that_of_the_two_losses_at_the_logits():
   method = make_method(weight=0.7)
   state, batch = make_state(method), make_batch()
-  labels = batch['label'][:, 2::4, 2::4]
+  labels = downsample_labels(batch['label'], 4)
   logits = method.segmentor.apply(
       {'params': state.segmentor.params}, batch['image'], train=True
   )
@@ -423,7 +424,7 @@ def test_weight_zero_is_plain_cross_entropy_with_momentum():
   method, batch = make_method(update=HEAVY, weight=0.0), make_batch()
   optimizer = Optimizer(100, HEAVY, Update('adam'))
   states, history = run(dataclasses.replace(method, optimizer=optimizer), 4)
-  labels = batch['label'][:, 2::4, 2::4]
+  labels = downsample_labels(batch['label'], 4)
 
   @jax.jit
   @jax.grad
@@ -447,7 +448,7 @@ def test_weight_zero_is_plain_cross_entropy_with_momentum():
 def test_sum_is_the_mean_over_images_of_pixel_sums():
   method, batch = make_method(weight=0.0, reduction='sum'), make_batch()
   states, [metrics] = run(method, 1)
-  labels = batch['label'][:, 2::4, 2::4]
+  labels = downsample_labels(batch['label'], 4)
 
   def terms(params):
     logits = method.segmentor.apply({'params': params}, batch['image'],
