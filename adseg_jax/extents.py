@@ -26,12 +26,21 @@ class Extent(NamedTuple):
 
   def along(self, x, axis: int):
     """Ends [B] along an axis of a map [B,h,w,C] of the canvas."""
-    return self.ends[axis - 1] // (self.canvas[axis - 1] // x.shape[axis])
+    return _divided(
+        self.ends[axis - 1], self.canvas[axis - 1] // x.shape[axis]
+    )
 
 
 def ceil_to(side, multiple: int):
   """The smallest multiple that is no smaller; of numbers, arrays, symbols."""
-  return -(-side // multiple) * multiple
+  return _divided(side + (multiple - 1), multiple) * multiple
+
+
+def _divided(side, by):
+  """side // by of sides, which are not negative."""
+  # Of an array, `//` is a dozen operations: it asks for signs.
+  is_array = isinstance(side, jax.Array)
+  return jax.lax.div(side, jnp.full_like(side, by)) if is_array else side // by
 
 
 def framed(images, sizes, period: int):
@@ -76,11 +85,10 @@ def extended(x, extent: Extent | None):
   if extent is None:
     return x
   for axis in (1, 2):
-    last = extent.along(x, axis)[:, None] - 1
-    place = jnp.minimum(jnp.arange(x.shape[axis])[None], last)
-    x = jax.vmap(
-        lambda one, index, axis=axis: jnp.take(one, index, axis - 1)
-    )(x, place)
+    last = (extent.along(x, axis) - 1).reshape(-1, 1, 1, 1)
+    edge = jnp.take_along_axis(x, last, axis, mode='clip')
+    place = jax.lax.broadcasted_iota(jnp.int32, x.shape, axis)
+    x = jnp.where(place < last, x, edge)
   return x
 
 
