@@ -19,6 +19,6 @@ def load(workdir, checkpoint: str = 'last'):
     UserError: the workdir or the checkpoint can't be read.
   """
   # JAX takes a second to import, and not every command needs it.
-  from adseg_jax import serving
+  from adseg_jax.inference import serving
 
   return serving.load(workdir, checkpoint)

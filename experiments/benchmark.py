@@ -208,7 +208,7 @@ def processor() -> str:
 
 def main():
   """The script; a user's mistake is one line."""
-  from adseg_jax import cli
+  from adseg_jax.commands import cli
 
   cli.guard(lambda: run(cli.parse(Arguments, Arguments(), __doc__)))
 

@@ -11,7 +11,7 @@ Here: mean IoU 0.404 on test for the control, 0.402 for the adversarial arm
   python experiments/camvid.py --data.root CAMVID --control
 """
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import (
     Adversary,
     Data,

@@ -9,7 +9,7 @@ al. 2016, at half their widths, for time.
 Expected and measured scores: experiments/README.md.
 """
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import (
     Adversary,
     Data,

@@ -10,7 +10,7 @@ Method: the small pair of networks of Luc et al. 2016. What to expect depends
 on the images; the paper's adversary acts as a regulariser, so most with few.
 """
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import (
     Adversary,
     Data,

@@ -21,7 +21,8 @@ from pathlib import Path
 import camvid
 import earth
 
-from adseg_jax import cli, environment
+from adseg_jax import environment
+from adseg_jax.commands import cli
 from adseg_jax.config import Data, from_dict
 
 

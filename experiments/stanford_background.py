@@ -10,7 +10,7 @@ us yet.
   python experiments/stanford_background.py --data.root iccv09Data --control
 """
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import (
     Adversary,
     Data,

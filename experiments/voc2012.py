@@ -9,7 +9,7 @@ sources. Not run by us yet. It needs a GPU, and VGG-16 weights of ImageNet:
     --control
 """
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import (
     Adversary,
     Data,

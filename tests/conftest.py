@@ -1,5 +1,6 @@
 """Guards that hold in every test, and what several tests share."""
 
+import functools
 import os
 
 # Before TensorFlow is imported: it logs from C++ otherwise.
@@ -17,6 +18,7 @@ os.environ['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
 import jax
 import numpy as np
 import pytest
+from toy import on_toy
 
 from adseg_jax.config import (
     Adversary,
@@ -28,6 +30,9 @@ from adseg_jax.config import (
     Segmentor,
     Update,
 )
+from adseg_jax.data import dataset as datasets
+from adseg_jax.training import parallel
+from adseg_jax.training.loop import train
 
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -60,3 +65,25 @@ def tiny(prepared):
       evaluation=Evaluation(every=3, batch=16, panels=2),
       logging=Logging(every=2, checkpoint_every=2),
   )
+
+
+@pytest.fixture(scope='module')
+def compiled_once():
+  """All runs of a file on the toy data set train the same networks."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(datasets.MODULES, 'toy', 'toy')
+    made = functools.cache(parallel.make_train_step)
+    patch.setattr(parallel, 'make_train_step', made)
+    yield
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp('undisturbed') / 'run'
+
+
+@pytest.fixture
+def whole(tiny, folder, compiled_once):
+  """An undisturbed run; the first test that needs it trains it."""
+  train(on_toy(tiny), folder)
+  return folder

@@ -15,9 +15,9 @@ from adseg_jax.config import (
     flatten,
     to_json,
 )
-from adseg_jax.discriminators import DISCRIMINATORS
-from adseg_jax.losses import OBJECTIVES
-from adseg_jax.segmentors import SEGMENTORS
+from adseg_jax.method.losses import OBJECTIVES
+from adseg_jax.networks.discriminators import DISCRIMINATORS
+from adseg_jax.networks.segmentors import SEGMENTORS
 
 
 def test_flatten_names_fields_as_the_command_line_does():

@@ -65,7 +65,7 @@ def watch(event, arguments):
     reached.append('.'.join(arguments))
 
 sys.addaudithook(watch)
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import *
 sys.argv[1:] = ['--smoke', '--workdir', sys.argv[1]]
 sys.path.insert(0, 'experiments')

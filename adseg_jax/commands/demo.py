@@ -57,9 +57,9 @@ def _serve(arguments):
 
   # Slow to import: not before the arguments are read.
   with environment.importing():
-    from adseg_jax.demo import server, words
     from adseg_jax.evaluation.predict import make_predict
-    from adseg_jax.training.restore import restore
+    from adseg_jax.inference.demo import server, words
+    from adseg_jax.inference.restore import restore
 
   with (
       server.listen(arguments.port) as listening,
@@ -67,7 +67,7 @@ def _serve(arguments):
   ):
     trained = restore(arguments.workdir, arguments.checkpoint)
     server.quiet(folder)
-    from adseg_jax.demo.page import THEME, make_page
+    from adseg_jax.inference.demo.page import THEME, make_page
 
     page = make_page(trained, make_predict(trained))
     port = listening.getsockname()[1]

@@ -57,7 +57,7 @@ def run(arguments: Arguments):
     )
   # Slow to import: not before the arguments are read.
   with environment.importing():
-    from adseg_jax.training.restore import restore
+    from adseg_jax.inference.restore import restore
 
   trained = restore(arguments.workdir, arguments.checkpoint)
   try:
@@ -77,7 +77,7 @@ def _write(workdir: str, trained, output: Path):
 
   from etils import epath
 
-  from adseg_jax.exporting import card, programs
+  from adseg_jax.inference.exporting import card, programs
 
   output.parent.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory(

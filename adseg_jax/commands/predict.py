@@ -54,8 +54,8 @@ def run(arguments: Arguments):
   # Slow to import: not before the arguments are read.
   with environment.importing():
     from adseg_jax.data.dataset import shorten
-    from adseg_jax.evaluation import pictures
-    from adseg_jax.training.restore import restore
+    from adseg_jax.inference import pictures
+    from adseg_jax.inference.restore import restore
 
   files, empty = pictures.find(words, arguments.output)
   if not files:
@@ -74,10 +74,10 @@ def _predict(arguments, trained, files) -> list[str]:
   from rich.console import Console
   from rich.progress import track
 
-  from adseg_jax.evaluation import pictures
   from adseg_jax.evaluation.inference import Views
   from adseg_jax.evaluation.predict import predictions
-  from adseg_jax.evaluation.predict_files import write_prediction
+  from adseg_jax.inference import pictures
+  from adseg_jax.inference.predict_files import write_prediction
 
   console, folder = Console(stderr=True), epath.Path(arguments.output)
   names, shelf = pictures.names(files), pictures.Shelf(files)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from adseg_jax.commands.jobs import ArmName, execute, plan
 from adseg_jax.errors import UserError
-from adseg_jax.jobs import ArmName, execute, plan
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,13 +17,7 @@ from adseg_jax import config
 from adseg_jax.data.dataset import VOID, Dataset, Source
 from adseg_jax.data.files import Files
 from adseg_jax.data.labels import Label, read_png
-from adseg_jax.data.originals import (
-    IMAGES,
-    Originals,
-    find_root,
-    listing,
-    pair,
-)
+from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
 
 CLASSES = (
     'sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign symbol',

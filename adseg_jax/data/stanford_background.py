@@ -11,13 +11,7 @@ from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source
 from adseg_jax.data.files import Files
 from adseg_jax.data.labels import read_regions
-from adseg_jax.data.originals import (
-    IMAGES,
-    Originals,
-    find_root,
-    listing,
-    pair,
-)
+from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
 from adseg_jax.errors import UserError
 
 # In the order of the archive's README.

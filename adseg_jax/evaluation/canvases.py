@@ -1,7 +1,7 @@
 """Which pictures share a canvas, and so a compiled program.
 
 The only place that decides how much is padded. A picture's results do not
-depend on it: see `adseg_jax.extents`.
+depend on it: see `adseg_jax.networks.extents`.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adseg_jax.extents import ceil_to
+from adseg_jax.networks.extents import ceil_to
 
 # Sides are multiples of this: of every segmentor's period.
 MULTIPLE = 32

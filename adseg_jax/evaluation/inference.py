@@ -25,8 +25,8 @@ from adseg_jax.evaluation.resampling import (
 )
 from adseg_jax.evaluation.trained import Trained
 from adseg_jax.evaluation.windows import slide
-from adseg_jax.extents import ceil_to
-from adseg_jax.segmentors import at_pixels
+from adseg_jax.networks.extents import ceil_to
+from adseg_jax.networks.segmentors import at_pixels
 
 
 class Look(NamedTuple):

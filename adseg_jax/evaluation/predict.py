@@ -14,7 +14,7 @@ from adseg_jax.evaluation.inference import (
     seen_size,
 )
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.extents import ceil_to
+from adseg_jax.networks.extents import ceil_to
 
 # Pixels of a picture that is seen whole, at most; larger ones go through
 # windows, so that they fit the device.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from adseg_jax.layers import linear_taps
+from adseg_jax.networks.layers import linear_taps
 
 
 class Taps(NamedTuple):

@@ -4,12 +4,7 @@ from html import escape
 
 from adseg_jax.reporting import plots
 from adseg_jax.reporting.arms import Study, class_score, score
-from adseg_jax.reporting.numbers import (
-    NONE,
-    difference,
-    interval,
-    spread,
-)
+from adseg_jax.reporting.numbers import NONE, difference, interval, spread
 from adseg_jax.reporting.pictures import swatch
 from adseg_jax.reporting.tables import row, table
 

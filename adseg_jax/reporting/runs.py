@@ -9,8 +9,8 @@ from etils import epath
 
 from adseg_jax.config import flatten
 from adseg_jax.errors import UserError
-from adseg_jax.reporting.writer import METRICS, read_metrics
 from adseg_jax.training.run import amendments
+from adseg_jax.training.writer import METRICS, read_metrics
 
 _NEEDED = (
     'name', 'seed', 'segmentor.name', 'adversary.discriminator',

@@ -6,25 +6,19 @@ import dataclasses
 import jax
 from etils import epath
 
-from adseg_jax import config, environment, pretrained
+from adseg_jax import config, environment
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.training import (
-    parallel,
-    record,
-    run,
-    scoring,
-    session,
-    splits,
-)
+from adseg_jax.method.method import make_method
+from adseg_jax.method.state import initialize
+from adseg_jax.method.turns import turns
+from adseg_jax.networks import pretrained
+from adseg_jax.training import parallel, record, run, scoring, session, splits
 from adseg_jax.training.checkpoint import has_begun
 from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
-from adseg_jax.training.method import make_method
 from adseg_jax.training.prefetch import prefetch
-from adseg_jax.training.state import initialize
-from adseg_jax.training.turns import turns
-from adseg_jax.validation import validate
+from adseg_jax.training.validation import validate
 
 
 def train(

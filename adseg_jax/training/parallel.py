@@ -14,8 +14,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from adseg_jax.errors import UserError
-from adseg_jax.training.step import train_step
-from adseg_jax.training.turns import turns
+from adseg_jax.method.step import train_step
+from adseg_jax.method.turns import turns
 
 AXIS = 'batch'
 

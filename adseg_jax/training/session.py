@@ -8,11 +8,11 @@ import numpy as np
 from etils import epath
 
 from adseg_jax.config import Experiment
-from adseg_jax.reporting.writer import Mute, Writer
+from adseg_jax.method.state import TrainState
 from adseg_jax.training import health, parallel
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.clock import Clock
-from adseg_jax.training.state import TrainState
+from adseg_jax.training.writer import Mute, Writer
 
 
 @dataclasses.dataclass

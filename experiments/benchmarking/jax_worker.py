@@ -13,11 +13,11 @@ with environment.importing():  # as the experiment scripts do
   import optax
 
   from adseg_jax.config import Update, from_dict
+  from adseg_jax.method.method import make_method
+  from adseg_jax.method.state import initialize
+  from adseg_jax.method.step import train_step
+  from adseg_jax.method.turns import turns
   from adseg_jax.training import parallel
-  from adseg_jax.training.method import make_method
-  from adseg_jax.training.state import initialize
-  from adseg_jax.training.step import train_step
-  from adseg_jax.training.turns import turns
   from benchmarking import worker
 
 

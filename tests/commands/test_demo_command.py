@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 import adseg_jax
-from adseg_jax import cli
-from adseg_jax.demo.answer import answer
-from adseg_jax.demo.words import percent
+from adseg_jax.commands import cli
 from adseg_jax.errors import UserError
+from adseg_jax.inference.demo.answer import answer
+from adseg_jax.inference.demo.words import percent
 
 PATIENCE = 180  # seconds; a start takes ten on an idle machine
 NO_GRADIO = importlib.util.find_spec('gradio') is None
@@ -61,7 +61,8 @@ def demo(trained_run, tmp_path):
   # A proxy that answers nobody: whoever asks beyond this machine fails.
   proxy = dict.fromkeys(('http_proxy', 'https_proxy'), 'http://127.0.0.1:9')
   process = subprocess.Popen(
-      [sys.executable, '-c', 'from adseg_jax.cli import main; main()', 'demo',
+      [sys.executable, '-c',
+        'from adseg_jax.commands.cli import main; main()', 'demo',
        str(trained_run), '--port', '0', '--checkpoint', 'best'],
       env=os.environ | proxy | {'TMPDIR': str(temporary)}, text=True,
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

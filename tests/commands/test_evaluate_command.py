@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.errors import UserError
-from adseg_jax.exporting import card
-from adseg_jax.training.restore import restore
+from adseg_jax.inference.exporting import card
+from adseg_jax.inference.restore import restore
 
 
 def evaluate(*argv):

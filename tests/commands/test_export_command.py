@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import adseg_jax
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.data import camvid
 from adseg_jax.errors import UserError
-from adseg_jax.exporting import card
-from adseg_jax.training.restore import restore
+from adseg_jax.inference.exporting import card
+from adseg_jax.inference.restore import restore
 
 # As in the card; importing this package would fail.
 LOADERS = {
@@ -154,7 +154,7 @@ def test_the_card_tells_the_licence_of_the_data(trained_run):
 def test_an_older_export_is_replaced_and_nothing_else(
     trained_run, tmp_path, monkeypatch
 ):
-  from adseg_jax.exporting import programs
+  from adseg_jax.inference.exporting import programs
   monkeypatch.setattr(programs, 'to_stablehlo', lambda trained: b'program')
   monkeypatch.setattr(
       programs, 'write_saved_model', lambda path, trained: None

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 import adseg_jax
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict as predicting
 

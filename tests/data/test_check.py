@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adseg_jax import cli
+from adseg_jax.commands import cli
 from adseg_jax.config import Data
 from adseg_jax.data import camvid, earth, examples, inspection, labels
 from adseg_jax.data.check import check

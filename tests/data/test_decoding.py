@@ -13,7 +13,7 @@ from test_camvid import real_root
 
 from adseg_jax.data import pictures, pipeline
 from adseg_jax.data.labels import encode
-from adseg_jax.evaluation.pictures import read
+from adseg_jax.inference.pictures import read
 
 # Odd sides, sides of whole blocks, and thin ones.
 SHAPES = [(1, 1), (1, 7), (9, 2), (17, 31), (64, 64), (63, 65)]

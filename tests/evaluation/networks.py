@@ -9,7 +9,7 @@ import numpy as np
 from adseg_jax.config import Data, Experiment
 from adseg_jax.evaluation.inference import forward
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.segmentors import Dilated8, FCN8s, FCN32s, MultiScale
+from adseg_jax.networks.segmentors import Dilated8, FCN8s, FCN32s, MultiScale
 
 NETWORKS = {
     'multiscale': MultiScale(3, 0.1),

@@ -8,7 +8,7 @@ from networks import NETWORKS, alone, make_trained, picture
 
 from adseg_jax.evaluation.inference import Views, make_sliding, make_whole
 from adseg_jax.evaluation.predict import make_predict
-from adseg_jax.extents import ceil_to
+from adseg_jax.networks.extents import ceil_to
 
 SIZES = (61, 37), (64, 64), (33, 95), (5, 3), (1, 70), (90, 90)
 

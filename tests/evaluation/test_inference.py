@@ -8,7 +8,7 @@ from adseg_jax.evaluation import inference
 from adseg_jax.evaluation.inference import Views, make_sliding, make_whole
 from adseg_jax.evaluation.predict import predictions
 from adseg_jax.evaluation.resampling import resample_on_host, resize_picture
-from adseg_jax.segmentors import MultiScale
+from adseg_jax.networks.segmentors import MultiScale
 
 NETWORK = MultiScale(3, 0.05, False)
 

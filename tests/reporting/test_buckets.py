@@ -16,9 +16,8 @@ from fake_run import write_run
 from adseg_jax.config import Experiment, Optimizer
 from adseg_jax.data.dataset import find
 from adseg_jax.evaluation.gallery import write_label
-from adseg_jax.reporting import writer
 from adseg_jax.reporting.report import write_report
-from adseg_jax.training import record, run
+from adseg_jax.training import record, run, writer
 from adseg_jax.training.splits import Split
 
 

@@ -6,9 +6,9 @@ import re
 import jax
 import jax.numpy as jnp
 
+from adseg_jax.method.state import init_state
+from adseg_jax.method.turns import turns
 from adseg_jax.training import parallel
-from adseg_jax.training.state import init_state
-from adseg_jax.training.turns import turns
 
 _COLLECTIVES = (
     'all-reduce|all-gather|all-to-all|reduce-scatter|collective-[a-z]+'

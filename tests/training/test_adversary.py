@@ -15,9 +15,9 @@ from miniature import (
 )
 
 from adseg_jax.config import Optimizer, Update
-from adseg_jax.encodings import class_maps
-from adseg_jax.segmentors import downsample_labels
-from adseg_jax.training.step import train_step
+from adseg_jax.method.encodings import class_maps
+from adseg_jax.method.step import train_step
+from adseg_jax.networks.segmentors import downsample_labels
 
 
 class Purity(nn.Module):

@@ -16,7 +16,8 @@ from miniature import make_method, make_state, same
 
 from adseg_jax.config import Experiment, Update, to_json
 from adseg_jax.errors import UserError
-from adseg_jax.training import checkpoint, parallel, restore
+from adseg_jax.inference import restore
+from adseg_jax.training import checkpoint, parallel
 from adseg_jax.training.checkpoint import Checkpoints
 
 EXPERIMENT = Experiment()
@@ -157,7 +158,7 @@ def test_of_damaged_checkpoints_the_one_before_is_used(tmp_path, state):
   done = subprocess.run(
       [sys.executable, *QUIET, '-c', SPOILED, workdir, *parts],
       capture_output=True, text=True, env=os.environ | {
-          'PYTHONPATH': str(Path(__file__).parent), 'JAX_NUM_CPU_DEVICES': '8',
+          'PYTHONPATH': str(Path(__file__).parents[1]), 'JAX_NUM_CPU_DEVICES': '8',
       },
   )
   assert (done.stderr, done.returncode) == ('', 0)
@@ -195,7 +196,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, state, room):
   done = subprocess.run(
       [sys.executable, *QUIET, '-c', FULL, tmp_path / 'run', str(room)],
       capture_output=True, text=True, env=os.environ | {
-          'PYTHONPATH': str(Path(__file__).parent), 'JAX_NUM_CPU_DEVICES': '8',
+          'PYTHONPATH': str(Path(__file__).parents[1]), 'JAX_NUM_CPU_DEVICES': '8',
       },
   )
   assert (done.stderr, done.returncode) == ('', 0)

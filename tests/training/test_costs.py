@@ -31,10 +31,10 @@ from toy import example, on_toy
 from adseg_jax import config
 from adseg_jax.data import dataset as datasets
 from adseg_jax.evaluation import inference
+from adseg_jax.method.method import make_method
+from adseg_jax.method.turns import turns
 from adseg_jax.training import parallel
 from adseg_jax.training.loop import train
-from adseg_jax.training.method import make_method
-from adseg_jax.training.turns import turns
 
 # Segmentor, adversary, classes, crop, images a device, and the most that a step
 # costs: GFLOP, and MiB of temporary memory by JAX 0.12 and by older ones.

@@ -20,10 +20,10 @@ from adseg_jax.data import examples, pipeline
 from adseg_jax.data.encoded import Encoded
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.evaluation import score
-from adseg_jax.reporting.writer import Writer
 from adseg_jax.training import run
 from adseg_jax.training.clock import Clock
 from adseg_jax.training.loop import train
+from adseg_jax.training.writer import Writer
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
 

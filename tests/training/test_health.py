@@ -1,13 +1,7 @@
 import pytest
 
 from adseg_jax.errors import UserError
-from adseg_jax.training.health import (
-    ADVICE,
-    PATIENCE,
-    Streak,
-    Watch,
-    episodes,
-)
+from adseg_jax.training.health import ADVICE, PATIENCE, Streak, Watch, episodes
 
 
 def line(step, real, fake):

@@ -82,7 +82,7 @@ def free_port():
 
 TRAINED = """
 import pickle, sys
-from adseg_jax.cli import join
+from adseg_jax.commands.cli import join
 port, index, output = sys.argv[1:]
 join((f'127.0.0.1:{port}', '2', index))
 from test_hosts import parallel, trained

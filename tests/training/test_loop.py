@@ -18,15 +18,16 @@ from miniature import same
 from PIL import Image
 from toy import on_toy
 
-from adseg_jax import cli, environment
+from adseg_jax import environment
+from adseg_jax.commands import cli
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
-from adseg_jax.reporting.writer import Writer
+from adseg_jax.method.state import initialize
 from adseg_jax.training import loop, run, scoring, session
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
-from adseg_jax.training.state import initialize
+from adseg_jax.training.writer import Writer
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
 

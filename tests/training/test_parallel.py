@@ -12,9 +12,9 @@ from miniature import (
     same,
 )
 
-from adseg_jax.discriminators import Patch
+from adseg_jax.method.step import train_step
+from adseg_jax.networks.discriminators import Patch
 from adseg_jax.training import parallel
-from adseg_jax.training.step import train_step
 
 # Shares of void: each of eight devices has another number of pixels to count.
 SHARES = (0.0, 0.9, 0.3, 1.1, 0.5, 0.1, 0.7, 0.6)

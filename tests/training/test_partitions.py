@@ -11,8 +11,8 @@ from miniature import CLASSES, make_batch, make_method, make_state, same
 
 from adseg_jax.config import Optimizer, Update
 from adseg_jax.errors import UserError
-from adseg_jax.layers import Conv
-from adseg_jax.training.step import train_step
+from adseg_jax.method.step import train_step
+from adseg_jax.networks.layers import Conv
 
 PLAIN = Update(learning_rate=0.125, momentum=0.0)
 

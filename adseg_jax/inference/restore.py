@@ -1,0 +1,164 @@
+"""Trained networks, read from their workdir without what only training needs.
+
+Nothing is written, so a run that still trains can be read.
+"""
+
+import contextlib
+import json
+import logging
+import warnings
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+
+from adseg_jax import config
+from adseg_jax.errors import UserError
+from adseg_jax.evaluation.trained import Trained
+from adseg_jax.method.method import make_method
+from adseg_jax.method.state import initialize
+from adseg_jax.training.checkpoint import (
+    FOLDER,
+    MEASURE,
+    directory_of,
+    scores_of,
+)
+from adseg_jax.training.run import NAME
+
+
+def describe(workdir: epath.PathLike):
+  """(experiment, classes, palette) of a workdir.
+
+  Raises:
+    UserError: it is no workdir of a run, or can't be read.
+  """
+  path = epath.Path(workdir) / NAME
+  try:
+    content = json.loads(path.read_text())
+    dataset = content['dataset']
+    return (
+        config.from_dict(content['experiment']), tuple(dataset['classes']),
+        tuple(tuple(colour) for colour in dataset['palette']),
+    )
+  except (FileNotFoundError, NotADirectoryError):
+    raise UserError(
+        f'{workdir}: no {NAME} here: give the workdir of a trained run'
+    ) from None
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise UserError(
+        f'{path}: cannot be read ({type(error).__name__}): train the run again'
+    ) from error
+
+
+def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
+  """The segmentor of a checkpoint.
+
+  Args:
+    workdir: folder of a run.
+    checkpoint: 'last', 'best' (by validation mean IoU) or a step.
+
+  Raises:
+    UserError: there is no such checkpoint, or it can't be read.
+  """
+  experiment, classes, palette = describe(workdir)
+  method = make_method(experiment, len(classes))
+  network = _shapes(method, experiment).segmentor
+  wanted = {'params': network.params}
+  if network.model_state:
+    wanted['model_state'] = network.model_state
+  step, found = _restore(workdir, checkpoint, {'segmentor': wanted})
+  found = found['segmentor']
+  variables = {'params': found['params'], **found.get('model_state', {})}
+  return Trained(
+      experiment, classes, palette, method.segmentor, variables, step
+  )
+
+
+def restore_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
+  """(step, {'segmentor': its parameters, 'discriminator': its parameters}).
+
+  Arguments and errors are those of `restore`; leaves are NumPy arrays.
+  """
+  experiment, classes, _ = describe(workdir)
+  shapes = _shapes(make_method(experiment, len(classes)), experiment)
+  step, found = _restore(workdir, checkpoint, {
+      name: {'params': getattr(shapes, name).params}
+      for name in ('segmentor', 'discriminator')
+  })
+  return step, {name: network['params'] for name, network in found.items()}
+
+
+def _shapes(method, experiment: config.Experiment):
+  """TrainState of shapes; nothing is computed."""
+  return initialize.eval_shape(
+      jax.random.key(0), method, experiment.data.crop
+  )
+
+
+def _restore(workdir, checkpoint: str, wanted: dict):
+  """(step, NumPy arrays for the shapes that are wanted of its state)."""
+  directory = directory_of(workdir)
+  if not directory.exists():
+    raise UserError(f'{workdir}: no {FOLDER}/ here: train the run first')
+  logging.getLogger('absl').setLevel(logging.ERROR)
+  try:
+    step = _step(directory, checkpoint, workdir)
+    return step, _read(directory / str(step) / 'state', wanted)
+  except UserError:
+    raise
+  except Exception as error:  # Orbax raises many kinds for a broken file.
+    raise UserError(
+        f'{directory}: checkpoint {checkpoint} cannot be read '
+        f'({type(error).__name__}): give another as --checkpoint'
+    ) from error
+
+
+def _step(directory, checkpoint: str, workdir) -> int:
+  steps = sorted(ocp.utils.checkpoint_steps(directory))
+  if not steps:
+    raise UserError(f'{workdir}: holds no checkpoint yet: train the run first')
+  if checkpoint == 'last':
+    return steps[-1]
+  scored = _scored(directory, steps)
+  if checkpoint == 'best' and scored:
+    return max(scored, key=scored.get)
+  if checkpoint.isdigit() and int(checkpoint) in steps:
+    return int(checkpoint)
+  raise UserError(
+      f'--checkpoint {checkpoint}: not in {workdir}; give last, '
+      + ('best, ' if scored else '')
+      + f'or one of the steps {", ".join(map(str, steps))}'
+  )
+
+
+def _scored(directory, steps) -> dict[int, float]:
+  """Step -> score; a checkpoint whose scores are damaged has none.
+
+  Read here: Orbax's manager reads all when it opens, and fails on one.
+  """
+  scored = {}
+  for step in steps:
+    path = scores_of(directory / str(step))
+    with contextlib.suppress(ValueError):
+      if path.exists() and (metrics := json.loads(path.read_text())):
+        scored[step] = metrics[MEASURE]
+  return scored
+
+
+def _read(path, wanted: dict) -> dict:
+  """The part of a saved state that is wanted, as NumPy arrays."""
+  # NumPy arrays restore on any machine, whatever devices it was trained on.
+  how = jax.tree.map(
+      lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype),
+      wanted,
+  )
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    with ocp.PyTreeCheckpointer() as checkpointer:
+      found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
+          item=wanted, restore_args=how, partial_restore=True
+      ))
+  if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, wanted):
+    raise ValueError('shapes differ')
+  return found

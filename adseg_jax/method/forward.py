@@ -1,0 +1,72 @@
+"""Both networks as functions of their parameters, as a step applies them."""
+
+import functools
+
+import jax
+
+from adseg_jax.method import encodings
+from adseg_jax.method.precision import cast
+from adseg_jax.method.reduction import devices
+from adseg_jax.method.state import step_key
+from adseg_jax.networks.pyramid import local_normalize, standardize
+from adseg_jax.networks.segmentors import CONSTANTS
+
+
+def segment(params, state, images, method, axis_name=None):
+  """The segmentor as it trains.
+
+  Returns:
+    Logits [B,h,w,C], this device's share of the new model state.
+  """
+  key = step_key(state)
+  if axis_name:
+    key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+  old = state.segmentor.model_state
+  logits, new = method.segmentor.apply(
+      {'params': cast(params, method.precision), **old}, images, train=True,
+      # A mean over devices would move even a constant, by rounding.
+      mutable=[name for name in old if name != CONSTANTS],
+      rngs={'dropout': key},
+  )
+  count = devices(axis_name)
+  return cast(logits, 'float32'), jax.tree.map(lambda x: x / count, new)
+
+
+def class_maps(logits, labels, method):
+  """(the segmentor's map, the true one), each [B,h,w,C], zero at void.
+
+  The true one may be softened by the segmentor's.
+  """
+  adversary = method.adversary
+  tau = adversary.tau if adversary.encoding == 'scaling' else None
+  real, fake = encodings.class_maps(logits, labels, tau=tau)
+  return fake, real
+
+
+def colours(images, method):
+  """What the discriminator sees of images [B,H,W,3] in 0..1."""
+  if method.adversary.encoding == 'product':
+    return local_normalize(images)
+  return standardize(images)
+
+
+def judge(params, maps, images, method):
+  """The discriminator's logits for class maps, in the method's encoding.
+
+  Args:
+    params: its parameters.
+    maps: several maps of each image, each [B,h,w,C].
+    images: as `colours` gives them.
+
+  Returns:
+    Logits of each.
+  """
+  if method.adversary.encoding == 'product':
+    maps = tuple(encodings.product(one, images) for one in maps)
+  look = functools.partial(
+      method.discriminator.apply,
+      {'params': cast(params, method.precision)}, images=images,
+  )
+  several = getattr(method.discriminator, 'several', False)
+  logits = look(maps) if several else tuple(map(look, maps))
+  return cast(logits, 'float32')

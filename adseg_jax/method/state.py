@@ -1,0 +1,100 @@
+"""The explicit state of a run, and its beginning."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from adseg_jax.method.method import Method
+from adseg_jax.method.optimizers import check_layers, direction
+
+
+@struct.dataclass
+class Network:
+  """One network while it trains.
+
+  Attributes:
+    params: its parameters.
+    model_state: its other variables, such as batch statistics.
+    optimizer_state: optax's.
+  """
+
+  params: dict
+  model_state: dict
+  optimizer_state: optax.OptState
+
+
+@struct.dataclass
+class TrainState:
+  """Everything that changes while training.
+
+  Attributes:
+    step: int32 scalar, the number of steps taken.
+    key: typed PRNG key; it never changes: randomness is a function of
+      (key, step, position).
+    segmentor: Network.
+    discriminator: Network.
+  """
+
+  step: jax.Array
+  key: jax.Array
+  segmentor: Network
+  discriminator: Network
+
+
+def _network(variables, update, name: str) -> Network:
+  variables = dict(variables)
+  params = variables.pop('params')
+  check_layers(update, params, name)
+  return Network(params, variables, direction(update).init(params))
+
+
+def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
+  """The state before the first step.
+
+  Args:
+    key: typed PRNG key (jax.random.key).
+    method: what is trained.
+    image_size: height and width of a training crop, in pixels.
+
+  Returns:
+    TrainState; the two networks start from keys of their own.
+
+  Raises:
+    UserError: an optimiser names a layer that its network has not.
+  """
+  segmentor_key, discriminator_key = jax.random.split(key)
+  images = jnp.zeros((1, *image_size, 3))
+  segmentor = method.segmentor.init(segmentor_key, images, train=False)
+  logits = jax.eval_shape(
+      lambda v: method.segmentor.apply(v, images, train=False), segmentor
+  )
+  depth = logits.shape[-1]
+  if method.adversary.encoding == 'product':
+    depth *= images.shape[-1]
+  maps = jnp.zeros((*logits.shape[:-1], depth))
+  discriminator = method.discriminator.init(discriminator_key, maps, images)
+  optimizer = method.optimizer
+  return TrainState(
+      jnp.zeros((), jnp.int32), key,
+      _network(segmentor, optimizer.segmentor, 'segmentor'),
+      _network(discriminator, optimizer.discriminator, 'discriminator'),
+  )
+
+
+def step_key(state: TrainState):
+  """The key of what is random in the state's next step.
+
+  A step is folded into a key of its own, the third beside the two that the
+  networks begin with: split(key)[i] is fold_in(key, i).
+  """
+  return jax.random.fold_in(jax.random.fold_in(state.key, 2), state.step)
+
+
+# init_state runs once, so that compiling it in full would take far longer than
+# running it. Not optimised at all, it would take eight seconds for the
+# parameters of FCN-32s.
+initialize = jax.jit(
+    init_state, static_argnums=(1, 2),
+    compiler_options={'xla_backend_optimization_level': 1},
+)

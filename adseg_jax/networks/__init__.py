@@ -1,0 +1,1 @@
+"""Segmentors and discriminators: Linen modules, and the layers they share."""

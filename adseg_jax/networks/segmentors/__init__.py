@@ -1,0 +1,34 @@
+"""Segmentors: (images [B,H,W,3] in 0..1, *, train) -> logits [B,h,w,C].
+
+Each is a Linen module with `stride`, input pixels per output pixel: logit i of
+an axis is of the pixels i stride to (i + 1) stride - 1, h = ceil(H / stride).
+Where sides are no multiples of its `period`, it repeats the last row and
+column itself. `radius` is how far a pixel's logits see, in pixels, at most.
+
+With `sizes`, int32 [B,2], images hold pictures of these heights and widths in
+their first pixels, and have sides in whole periods. A picture's logits, the
+first ceil(size / stride), are then those that it has alone.
+"""
+
+from adseg_jax.networks.segmentors.dilated import Dilated8
+from adseg_jax.networks.segmentors.fcn import FCN8s, FCN16s, FCN32s
+from adseg_jax.networks.segmentors.multiscale import MultiScale
+from adseg_jax.networks.segmentors.resolution import (
+    at_pixels,
+    downsample_labels,
+    resize_logits,
+)
+from adseg_jax.networks.segmentors.vgg import CONSTANTS
+
+SEGMENTORS = {
+    'multiscale': MultiScale,
+    'fcn32s': FCN32s,
+    'fcn16s': FCN16s,
+    'fcn8s': FCN8s,
+    'dilated8': Dilated8,
+}
+
+__all__ = [
+    'CONSTANTS', 'SEGMENTORS', 'Dilated8', 'FCN8s', 'FCN16s', 'FCN32s',
+    'MultiScale', 'at_pixels', 'downsample_labels', 'resize_logits',
+]

@@ -1,0 +1,65 @@
+"""Between the resolution of images and that of a segmentor's output."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from adseg_jax.networks.extents import Extent, ceil_to, extended, first
+from adseg_jax.networks.layers import resize
+
+
+def sides(size, stride: int) -> tuple[int, int]:
+  """Height and width of the logits of images of a height and width."""
+  return tuple(-(-side // stride) for side in size)
+
+
+def resize_logits(logits, size: tuple[int, int]):
+  """Bilinear: [B,h,w,C] -> [B,*size,C]."""
+  return resize(logits, size)
+
+
+def at_pixels(logits, stride: int, size: tuple[int, int], sizes=None):
+  """Logits of every pixel of images: bilinear between the middles of cells.
+
+  Args:
+    logits: [B,h,w,C], h = ceil(H / stride).
+    stride: pixels per logit.
+    size: height and width of the images.
+    sizes: int32 [B,2], height and width of the pictures in them, or None.
+
+  Returns:
+    [B,H,W,C].
+  """
+  grid = tuple(side * stride for side in logits.shape[1:3])
+  if sizes is not None:
+    logits = extended(logits, Extent(tuple(ceil_to(sizes, stride).T), grid))
+  return first(resize_logits(logits, grid), size)
+
+
+def downsample_labels(labels, stride: int, void: int = 255):
+  """The label that most pixels of each cell have; void counts as one.
+
+  A logit lies at the middle of its cell, between pixels where the stride is
+  even: no single pixel's label lies there. Of labels that are as frequent, one
+  nearest to the middle is taken.
+
+  Args:
+    labels: [B,H,W] int.
+    stride: input pixels per output pixel.
+    void: what a cell has beyond the image.
+
+  Returns:
+    [B,h,w] int, h = ceil(H / stride): labels are picked, never mixed.
+  """
+  b, (h, w) = labels.shape[0], sides(labels.shape[1:], stride)
+  margins = [(0, n * stride - side) for n, side in zip(
+      (h, w), labels.shape[1:], strict=True
+  )]
+  cells = jnp.pad(labels, ((0, 0), *margins), constant_values=void)
+  cells = cells.reshape(b, h, stride, w, stride).transpose(0, 1, 3, 2, 4)
+  cells = cells.reshape(b, h, w, stride**2)
+  count = (cells[..., :, None] == cells[..., None, :]).sum(-1)
+  place = np.arange(stride) - (stride - 1) / 2
+  distance = np.add.outer(place**2, place**2).ravel()
+  nearness = 1 - distance / (distance.max() + 1)
+  best = jnp.argmax(count + nearness.reshape(1, 1, 1, -1), -1, keepdims=True)
+  return jnp.take_along_axis(cells, best, -1)[..., 0]

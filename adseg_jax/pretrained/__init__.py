@@ -1,5 +1,0 @@
-"""Weights of others, brought into our trees."""
-
-from adseg_jax.pretrained.load import Pretrained, load, start
-
-__all__ = ['Pretrained', 'load', 'start']
