@@ -103,6 +103,12 @@ def test_a_run_moves_to_another_number_of_devices(tmp_path, state):
   assert len(restored.key.sharding.device_set) == 2
 
 
+HERE = Path(__file__).parent
+# Of a process that imports what these tests import.
+ELSEWHERE = os.environ | {
+    'PYTHONPATH': os.pathsep.join(map(str, (HERE, HERE.parent))),
+    'JAX_NUM_CPU_DEVICES': '8',
+}
 # In a process of its own: the threads that a failed restore leaves behind
 # print, if they do, whenever they like.
 SPOILED = """
@@ -157,9 +163,7 @@ def test_of_damaged_checkpoints_the_one_before_is_used(tmp_path, state):
   save(workdir, parallel.place(make_state(METHOD)), [0.1, 0.2])
   done = subprocess.run(
       [sys.executable, *QUIET, '-c', SPOILED, workdir, *parts],
-      capture_output=True, text=True, env=os.environ | {
-          'PYTHONPATH': str(Path(__file__).parents[1]), 'JAX_NUM_CPU_DEVICES': '8',
-      },
+      capture_output=True, text=True, env=ELSEWHERE,
   )
   assert (done.stderr, done.returncode) == ('', 0)
   *warned, structure, both = done.stdout.splitlines()
@@ -195,9 +199,7 @@ with Checkpoints(Path(sys.argv[1]), EXPERIMENT) as checkpoints:
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, state, room):
   done = subprocess.run(
       [sys.executable, *QUIET, '-c', FULL, tmp_path / 'run', str(room)],
-      capture_output=True, text=True, env=os.environ | {
-          'PYTHONPATH': str(Path(__file__).parents[1]), 'JAX_NUM_CPU_DEVICES': '8',
-      },
+      capture_output=True, text=True, env=ELSEWHERE,
   )
   assert (done.stderr, done.returncode) == ('', 0)
   said, = done.stdout.splitlines()
