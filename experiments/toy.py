@@ -31,7 +31,7 @@ UPDATES = optax.adam(3e-3), optax.adam(3e-4, b1=0.5)
 class Segmentor(nn.Module):
   """Images [B,H,W,3] in 0..1 -> logits [B,H,W,C]."""
 
-  stride = 1
+  stride, num_classes = 1, len(CLASSES)
 
   @nn.compact
   def __call__(self, images, *, train=True):

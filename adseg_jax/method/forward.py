@@ -40,10 +40,11 @@ def class_maps(logits, labels, method):
   adversary = method.adversary
   tau = adversary.tau if adversary.encoding == 'scaling' else None
   real, fake = encodings.class_maps(logits, labels, tau=tau)
-  return fake, real
+  # The truth is given: even where it is softened, nothing is learnt through it.
+  return fake, jax.lax.stop_gradient(real)
 
 
-def colours(images, method):
+def _colours(images, method):
   """What the discriminator sees of images [B,H,W,3] in 0..1."""
   if method.adversary.encoding == 'product':
     return local_normalize(images)
@@ -56,11 +57,12 @@ def judge(params, maps, images, method):
   Args:
     params: its parameters.
     maps: several maps of each image, each [B,h,w,C].
-    images: as `colours` gives them.
+    images: [B,H,W,3] in 0..1.
 
   Returns:
     Logits of each.
   """
+  images = _colours(images, method)
   if method.adversary.encoding == 'product':
     maps = tuple(encodings.product(one, images) for one in maps)
   look = functools.partial(

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from adseg_jax.networks.segmentors.resolution import sides
+
 # What the adversary adds; nan where it is not known.
 ADVERSARY_METRICS = (
     'adversarial_loss', 'discriminator_loss', 'd_real', 'd_fake',
@@ -26,8 +28,23 @@ def certainty(real, fake, objective, mean) -> dict:
   }
 
 
-def squares(wanted, fooling) -> dict:
-  """Squared norms of the two parts of the gradient at the logits."""
+def taps(labels, segmentor):
+  """Two zeros of the logits' shape, for labels [B,H,W]; see `squares`."""
+  size = sides(labels.shape[1:], segmentor.stride)
+  zero = jnp.zeros((len(labels), *size, segmentor.num_classes))
+  return zero, zero
+
+
+def squares(wanted, fooling, known: bool) -> dict:
+  """Squared norms of the two parts of the gradient at the logits.
+
+  Args:
+    wanted: the cross-entropy's, [B,h,w,C].
+    fooling: lambda times the adversary's.
+    known: whether there is an adversary.
+  """
+  if not known:
+    return {}
   return {'wanted': (wanted**2).sum(), 'fooling': (fooling**2).sum()}
 
 
@@ -57,9 +74,10 @@ def complete(metrics: dict, gradients: dict, adversary) -> dict:
   return unknown | known | norms
 
 
-def finite(tree):
-  """Whether every number of a tree is."""
-  return functools.reduce(
-      jnp.logical_and,
-      [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)],
-  )
+def finite(losses, model_state, metrics):
+  """Whether both losses, a new model state and the gradients' norms are."""
+  norms = [metrics[name] for name in metrics if name.endswith('_gradient_norm')]
+  return functools.reduce(jnp.logical_and, [
+      jnp.isfinite(leaf).all()
+      for leaf in jax.tree.leaves((losses, model_state, norms))
+  ])

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.method import measures
-from adseg_jax.method.forward import class_maps, colours, judge, segment
+from adseg_jax.method.forward import class_maps, judge, segment
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.method.method import Method
 from adseg_jax.method.optimizers import learnt, without_frozen
 from adseg_jax.method.reduction import mean_cross_entropy, mean_over, total
-from adseg_jax.method.turns import Turn, own_steps, turns
+from adseg_jax.method.turns import Turn, turns
 from adseg_jax.networks.segmentors import downsample_labels
 
 # Which of the two losses is pulled back.
@@ -25,78 +25,82 @@ _SEGMENTOR = np.float32(1), np.float32(0)
 _DISCRIMINATOR = np.float32(0), np.float32(1)
 
 
-def losses(logits, s, a, *, x, y, labels, mean, method: Method):
+def losses(
+    segmentor, discriminator, taps, batch, *, state, method: Method, axis_name
+):
   """What the two networks minimise: equations 1 and 2.
 
   Args:
-    logits: of s, [B,h,w,C].
-    s: the segmentor's class maps, [B,h,w,C].
-    a: the discriminator's parameters.
-    x: images as the discriminator sees them, [B,H,W,3].
-    y: the true class maps, [B,h,w,C].
-    labels: of y, [B,h,w] int, void 255.
-    mean: terms -> this device's share of their mean over the batch.
+    segmentor: parameters of s.
+    discriminator: parameters of a.
+    taps: two zeros that are added to the logits, one where each part of
+      equation 1 begins: what is pulled back to them is that part's gradient.
+    batch: 'image' [B,H,W,3] and 'label' [B,H,W]: this device's part.
+    state: TrainState, for what of s is not a parameter.
     method: static; its objective may be another than bce.
+    axis_name: the mapped axis of devices, or None.
 
   Returns:
-    ((segmentor's loss, discriminator's loss), metrics): scalars.
+    ((segmentor's loss, discriminator's loss), (new model state, metrics)), this
+    device's share of each: the sum over devices is the result.
   """
-  lambda_, bce = method.adversary.weight, OBJECTIVES[method.adversary.objective]
-  real, fake = judge(a, (y, s), x, method)  # a(x, y) and a(x, s(x))
+  x, lambda_ = batch['image'], method.adversary.weight
+  labels = downsample_labels(batch['label'], method.segmentor.stride)
+  bce = OBJECTIVES[method.adversary.objective]
+  mean = mean_over(labels, axis_name)
+  logits, model_state = segment(segmentor, state, x, method, axis_name)
+  s_x, y = class_maps(logits + taps[1], labels, method)
+  real, fake = judge(discriminator, (y, s_x), x, method)  # a(x, y), a(x, s(x))
   # Equation 1, non-saturating: mce(s(x), y) + lambda bce(a(x, s(x)), 1).
-  mce, metrics = mean_cross_entropy(logits, labels, mean, method)
+  mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)
   fooling = mean(bce.segmentor(fake))
-  segmentor = mce + lambda_ * fooling
+  one = mce + lambda_ * fooling
   # Equation 2: bce(a(x, y), 1) + bce(a(x, s(x)), 0).
-  discriminator = mean(bce.discriminator(real, fake))
-  return (segmentor, discriminator), metrics | {
-      'adversarial_loss': fooling, 'discriminator_loss': discriminator,
+  two = mean(bce.discriminator(real, fake))
+  return (one, two), (model_state, metrics | {
+      'adversarial_loss': fooling, 'discriminator_loss': two,
       **measures.certainty(real, fake, bce, mean),
-  }
+  })
 
 
-def without_adversary(logits, _s, _a, *, labels, mean, method: Method, **_):
+def without_adversary(
+    segmentor, _discriminator, taps, batch, *, state, method: Method, axis_name
+):
   """`losses` for the control and before the adversary starts: mce and 0."""
-  mce, metrics = mean_cross_entropy(logits, labels, mean, method)
-  return (mce, jnp.float32(0)), metrics
+  labels = downsample_labels(batch['label'], method.segmentor.stride)
+  logits, model_state = segment(
+      segmentor, state, batch['image'], method, axis_name
+  )
+  mce, metrics = mean_cross_entropy(
+      logits + taps[0], labels, mean_over(labels, axis_name), method
+  )
+  return (mce, jnp.float32(0)), (model_state, metrics)
 
 
 def gradients(state, batch, method: Method, turn: Turn, axis_name):
   """One forward pass, and a pullback of each loss to the network it belongs to.
 
-  What a pullback gives to the other network is not used, and the compiler drops
-  it. All are this device's share: the sum over devices is the result.
+  What a pullback gives to the other network the compiler drops.
 
   Returns:
     {network: gradient} of those whose turn it is, both losses, the segmentor's
-    new model state, metrics.
+    new model state, metrics: this device's shares.
   """
-  labels = downsample_labels(batch['label'], method.segmentor.stride)
-  logits, pull_segmentor, model_state = jax.vjp(
-      lambda params: segment(params, state, batch['image'], method, axis_name),
-      state.segmentor.params, has_aux=True,
-  )
-  s, pull_map, y = jax.vjp(
-      lambda logits: class_maps(logits, labels, method), logits, has_aux=True
-  )
-  both, pull, metrics = jax.vjp(
+  both, pull, (model_state, metrics) = jax.vjp(
       functools.partial(
-          losses if turn.adversary else without_adversary, y=y, labels=labels,
-          x=colours(batch['image'], method), mean=mean_over(labels, axis_name),
-          method=method,
-      ), logits, s, state.discriminator.params, has_aux=True,
+          losses if turn.adversary else without_adversary, batch=batch,
+          state=state, method=method, axis_name=axis_name,
+      ), state.segmentor.params, state.discriminator.params,
+      measures.taps(batch['label'], method.segmentor), has_aux=True,
   )
-  found = {}
+  found, new_state = {}, {}
   if turn.segmentor:
-    wanted, fooling, _ = pull(_SEGMENTOR)
-    if turn.adversary:
-      fooling, = pull_map(fooling)
-      metrics = metrics | measures.squares(wanted, fooling)
-      wanted = wanted + fooling
-    found['segmentor'], = pull_segmentor(wanted)
+    new_state = model_state
+    found['segmentor'], _, at_logits = pull(_SEGMENTOR)
+    metrics = metrics | measures.squares(*at_logits, known=turn.adversary)
   if turn.discriminator:
-    _, _, found['discriminator'] = pull(_DISCRIMINATOR)
-  return found, both, model_state, metrics
+    _, found['discriminator'], _ = pull(_DISCRIMINATOR)
+  return found, both, new_state, metrics
 
 
 def train_step(
@@ -105,10 +109,8 @@ def train_step(
 ):
   """The gradients of those whose turn it is, and their updates.
 
-  Sums and counts cross devices, never means, so that the result does not
-  depend on how a batch is split. Where a loss or the norm of a gradient is not
-  finite, neither network changes; where they are, no update that
-  `validation.validate` lets pass leads from parameters below 1e18 to infinity.
+  Sums and counts cross devices, never means: how a batch is split does not
+  matter. Where a loss or a gradient is not finite, neither network changes.
 
   Args:
     state: TrainState.
@@ -130,26 +132,14 @@ def train_step(
   found, both, model_state, metrics = gradients(
       state, batch, method, turn, axis_name
   )
-  found = {
-      name: without_frozen(gradient, getattr(method.optimizer, name))
-      for name, gradient in found.items()
-  }
-  # Together, so that they cross devices in one all-reduce.
+  found = without_frozen(found, method.optimizer)
+  # Together: one all-reduce.
   found, both, model_state, metrics = total(
       (found, both, model_state, metrics), axis_name
   )
   metrics = measures.complete(metrics, found, method.adversary)
-  states = {'segmentor': model_state, 'discriminator': {}}
-  finite = measures.finite((both, [
-      (states[name], metrics[f'{name}_gradient_norm']) for name in found
-  ]))
-  own, optimizer = own_steps(state.step, method.adversary), method.optimizer
-  networks = {
-      name: learnt(
-          getattr(state, name), gradient, states[name], finite,
-          getattr(optimizer, name), state.step, own[name], optimizer.steps,
-      ) for name, gradient in found.items()
-  }
+  finite = measures.finite(both, model_state, metrics)
+  networks = learnt(state, found, model_state, finite, method)
   return (
       state.replace(step=state.step + 1, **networks),
       metrics | {'dropped': 1 - finite.astype(jnp.float32)},
