@@ -1,10 +1,6 @@
-"""Convolution, pooling and resizing, in the forms that are fast.
+"""Convolution, pooling and resizing in their plain forms.
 
-Each function computes what its plain form computes; the tests hold values and
-gradients equal. XLA on CPU runs some plain forms many times slower: the
-gradient of a max pool by window is serial, the weight gradient of a 1x1
-convolution is ten times slower than the same matrix product, and a
-convolution on three channels leaves most of a vector register empty.
+On a CPU, forms that compute the same faster stand in for some: see `fast`.
 """
 
 import functools
@@ -14,11 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adseg_jax.networks import patches, tiles
+from adseg_jax.networks import fast
 from adseg_jax.networks.extents import inside
 from adseg_jax.networks.initializers import he_normal
-
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 
 def channels(count: int, width: float) -> int:
@@ -27,7 +21,7 @@ def channels(count: int, width: float) -> int:
 
 
 def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
-  """'Same' convolution; a 1x1 kernel as a matrix product.
+  """'Same' convolution.
 
   Args:
     x: [B,H,W,I].
@@ -38,52 +32,11 @@ def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
   Returns:
     [B,ceil(H/stride),ceil(W/stride),O].
   """
-  if kernel.shape[:2] == (1, 1) and stride == 1:
-    return x @ kernel[0, 0]
-  if stride == dilation == 1 and _tiles_pay(x, kernel):
-    return tiles.convolve(x, kernel)
-  if dilation == 1 and _patches_pay(x, kernel, stride):
-    return patches.convolve(x, kernel, stride)
+  if fast.applies(x) and (form := fast.form(x, kernel, stride, dilation)):
+    return form(x, kernel)
   return jax.lax.conv_general_dilated(
       x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
-      dimension_numbers=_DIMENSIONS,
-  )
-
-
-def _tiles_pay(x, kernel) -> bool:
-  """Whether tiles are faster: on CPU, where there are many channels.
-
-  Measured on two cores, forward and backward: 64 to 64 channels gain nothing
-  on 224x224 pixels and a fifth on 56x56, 128 to 128 take half the time, 32 to
-  32 take twice. Of few tiles, the kernel's transform would be most of it.
-  """
-  size, _, i, o = kernel.shape
-  return (
-      _on_cpu(x) and x.shape[1] * x.shape[2] >= 100
-      and min(i, o) >= 32 and i * o >= 64 * 64
-      and (size == 3 or size >= 7)
-  )
-
-
-def _patches_pay(x, kernel, stride: int) -> bool:
-  """Whether one matrix product is faster: on CPU, where the map is small.
-
-  The patches of four images then take no more memory than the kernel. Examples
-  are the 7x7 kernel to 4096 channels on the 7x7 pixels that VGG-16 leaves of
-  224x224, where XLA's convolution reaches a quarter of the product's speed, and
-  the strided ones of a patch discriminator, whose input gradients are slower
-  yet. The number of images does not count: it changes with that of devices,
-  and the form should not.
-  """
-  pixels = -(-x.shape[1] // stride) * -(-x.shape[2] // stride)
-  return _on_cpu(x) and 4 * pixels <= kernel.shape[3]
-
-
-def _on_cpu(x) -> bool:
-  """Float32 of known size on a CPU; programs to export have symbols."""
-  return (
-      jax.default_backend() == 'cpu' and x.dtype == jnp.float32
-      and all(isinstance(side, int) for side in x.shape)
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
 
 
@@ -102,47 +55,6 @@ def max_pool(x):
           jax.lax.index_in_dim(x, 1, axis + 1, keepdims=False),
       )
   return x
-
-
-def space_to_depth(x):
-  """[B,H,W,C] with even sides -> [B,H/2,W/2,4C], channel (row, column, c)."""
-  b, h, w, c = x.shape
-  x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  return x.reshape(b, h // 2, w // 2, 4 * c)
-
-
-def _phase_kernel(kernel):
-  """[k,k,I,O] -> [m,m,4I,4O]: the four phases of a 2x2 grid at once.
-
-  Output phase p and tap t read input row 2i + p + t - k // 2: block i + d and
-  phase q with 2d + q = p + t - k // 2.
-  """
-  k, _, i, o = kernel.shape
-  reach = (k // 2 + 1) // 2
-  m = 2 * reach + 1
-  rows = [[(divmod(p + t - k // 2, 2)) for t in range(k)] for p in range(2)]
-  place = np.zeros((m, 2, 2, k), np.float32)
-  for p in range(2):
-    for t, (block, q) in enumerate(rows[p]):
-      place[block + reach, q, p, t] = 1
-  place = jnp.asarray(place, kernel.dtype)
-  out = jnp.einsum('aqpt,bruv,tvio->abqripuo', place, place, kernel)
-  return out.reshape(m, m, 4 * i, 4 * o)
-
-
-def convolve_and_pool(x, kernel):
-  """max_pool(convolve(x, kernel)), for few input channels and an odd kernel.
-
-  The convolution runs on 2x2 blocks as channels, the pool is a maximum over
-  output channels. Sides above one pixel are floored as in max_pool.
-  """
-  b, h, w, _ = x.shape
-  if h < 2 or w < 2:
-    return max_pool(convolve(x, kernel))
-  x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
-  x = convolve(space_to_depth(x), _phase_kernel(kernel))
-  x = x[:, :h // 2, :w // 2].reshape(b, h // 2, w // 2, 4, -1)
-  return functools.reduce(jnp.maximum, [x[:, :, :, i] for i in range(4)])
 
 
 @functools.lru_cache
@@ -191,23 +103,6 @@ def resize(x, size: tuple[int, int]):
   Equals jax.image.resize with method 'bilinear' and antialias=False.
   """
   return _resize_axis(_resize_axis(x, size[0], 1), size[1], 2)
-
-
-def _window_sums(x):
-  """[B,H,W,C] -> [B,3,3,C]: the sum of what each tap of a 3x3 kernel reads."""
-  def three(y, axis):
-    whole = y.sum(axis, dtype=jnp.float32)
-    first = jax.lax.index_in_dim(y, 0, axis, keepdims=False)
-    last = jax.lax.index_in_dim(y, y.shape[axis] - 1, axis, keepdims=False)
-    return jnp.stack([whole - last, whole, whole - first], axis)
-  return three(three(x, 1), 2)
-
-
-def mean_of_convolution(x, kernel):
-  """convolve(x, kernel).mean((1, 2)) for a 3x3 kernel: [B,H,W,I] -> [B,O]."""
-  pixels = x.shape[1] * x.shape[2]
-  sums = _window_sums(x) / pixels
-  return jnp.einsum('bhwi,hwio->bo', sums, kernel.astype(sums.dtype))
 
 
 class Conv(nn.Module):
@@ -268,11 +163,11 @@ class Conv(nn.Module):
 
   def multiply(self, x, kernel):
     """The convolution, with the pool or the mean where there is one."""
-    if self.mean:
-      return mean_of_convolution(x, kernel)
-    if self.pool and x.shape[-1] <= 4 and self.dilation == self.stride == 1:
-      return convolve_and_pool(x, kernel)
+    if fast.applies(x) and (form := fast.form_of_layer(self, x)):
+      return form(x, kernel)
     x = convolve(x, kernel, stride=self.stride, dilation=self.dilation)
+    if self.mean:
+      return x.mean((1, 2), dtype=jnp.float32)
     return max_pool(x) if self.pool else x
 
   def finish(self, x, bias):

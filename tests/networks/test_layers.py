@@ -4,53 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from plain import (
+    assert_equal,
+    normal,
+    plain_conv_layer,
+    plain_convolution,
+    plain_pool,
+)
 
 from adseg_jax.networks import layers
-
-
-def plain_convolution(x, kernel, stride=1, dilation=1):
-  return jax.lax.conv_general_dilated(
-      x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-  )
-
-
-def plain_pool(x):
-  return jax.lax.reduce_window(
-      x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), 'VALID'
-  )
-
-
-def plain_conv_layer(x, kernel, bias, pool, mean):
-  """Convolution, bias, ReLU, then the pool: the order that papers draw."""
-  x = plain_convolution(x, kernel) + bias.reshape(1, 1, 1, -1)
-  if mean:
-    return x.mean((1, 2))
-  x = jax.nn.relu(x)
-  return plain_pool(x) if pool else x
-
-
-def assert_equal(f, g, *arguments, tolerance=1e-5):
-  """Values, and gradients of a random projection, agree."""
-  shape = jax.eval_shape(g, *arguments).shape
-  weights = jax.random.normal(jax.random.key(9), shape)
-
-  @jax.jit
-  def both(*arguments):
-    results = []
-    for h in (f, g):
-      value, pull = jax.vjp(h, *arguments)
-      results.append((value, *pull(weights)))
-    return results
-
-  for ours, theirs in zip(*both(*arguments), strict=True):
-    assert ours.shape == theirs.shape
-    scale = max(float(jnp.abs(theirs).max()), 1e-6)
-    np.testing.assert_allclose(ours, theirs, atol=tolerance * scale)
-
-
-def normal(seed, *shape):
-  return jax.random.normal(jax.random.key(seed), shape)
 
 
 @pytest.mark.parametrize('shape', [(2, 8, 6, 3), (1, 9, 7, 2), (2, 2, 3, 1)])
@@ -70,25 +32,6 @@ def test_convolve(size, stride, dilation):
       lambda x, k: layers.convolve(x, k, stride=stride, dilation=dilation),
       lambda x, k: plain_convolution(x, k, stride, dilation),
       normal(0, 2, 9, 8, 3), normal(1, size, size, 3, 5),
-  )
-
-
-@pytest.mark.parametrize('size', [3, 5, 7])
-@pytest.mark.parametrize('sides', [(8, 10), (9, 13), (2, 3)])
-def test_convolve_and_pool(size, sides):
-  assert_equal(
-      layers.convolve_and_pool,
-      lambda x, k: plain_pool(plain_convolution(x, k)),
-      normal(0, 2, *sides, 3), normal(1, size, size, 3, 4),
-  )
-
-
-@pytest.mark.parametrize('sides', [(5, 6), (1, 4), (2, 1), (1, 1)])
-def test_mean_of_convolution(sides):
-  assert_equal(
-      layers.mean_of_convolution,
-      lambda x, k: plain_convolution(x, k).mean((1, 2)),
-      normal(0, 2, *sides, 3), normal(1, 3, 3, 3, 4),
   )
 
 
@@ -118,34 +61,6 @@ def test_conv_layer_equals_the_order_that_papers_draw(pool, mean, inputs):
   )
 
 
-def test_space_to_depth_order():
-  x = jnp.arange(16.0).reshape(1, 4, 4, 1)
-  np.testing.assert_array_equal(
-      layers.space_to_depth(x)[0, 0, 1], [2, 3, 6, 7]
-  )
-
-
-@pytest.mark.parametrize('stride', [1, 2, 3])
-@pytest.mark.parametrize('size', [3, 4, 7])
-def test_a_small_map_is_one_matrix_product(size, stride):
-  rng = np.random.default_rng(0)
-  # More images than the four that the form is chosen for, whatever their count.
-  x = rng.standard_normal((5, 5, 3, 4), np.float32)
-  kernel = rng.standard_normal((size, size, 4, 64), np.float32)
-  ours, plain = (
-      jax.jit(functools.partial(function, stride=stride))
-      for function in (layers.convolve, plain_convolution)
-  )
-  assert 'convolution' not in ours.lower(x, kernel).as_text()
-  weight = rng.standard_normal(plain(x, kernel).shape, np.float32)
-  for one, other in zip(*(
-      (y, *pull(weight)) for y, pull in (
-          jax.vjp(convolve, x, kernel) for convolve in (ours, plain)
-      )
-  ), strict=True):
-    np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
-
-
 @pytest.mark.parametrize('form', [{'stride': 2}, {'dilation': 2}])
 def test_parts_give_what_their_channels_joined_give(form):
   rng = np.random.default_rng(0)
@@ -160,3 +75,22 @@ def test_parts_give_what_their_channels_joined_give(form):
   ):
     close(found, conv.apply(variables, whole))
     close(conv.apply(variables, one, other), found)
+
+
+def test_a_cpu_takes_the_fast_forms_and_nothing_else_does(monkeypatch):
+  def forms():
+    return [
+        'convolution' in jax.jit(
+            lambda x, layer=layer: layer.init_with_output(
+                jax.random.key(0), x
+            )[0]
+        ).lower(jnp.zeros((1, 12, 12, 64))).as_text()
+        for layer in (
+            layers.Conv(64, 1), layers.Conv(64), layers.Conv(1, mean=True)
+        )
+    ]
+
+  assert forms() == [False] * 3
+  with monkeypatch.context() as patch:
+    patch.setattr(jax, 'default_backend', lambda: 'gpu')
+    assert forms() == [True] * 3

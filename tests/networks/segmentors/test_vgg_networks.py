@@ -9,7 +9,7 @@ import pytest
 
 from adseg_jax.config import Experiment, Segmentor
 from adseg_jax.method.method import make_method
-from adseg_jax.networks import layers
+from adseg_jax.networks import fast
 from adseg_jax.networks.layers import resize
 from adseg_jax.networks.segmentors import (
     SEGMENTORS,
@@ -186,7 +186,7 @@ def test_field_of_view_of_the_front_end():
 def test_field_of_view_of_the_context_module(size, monkeypatch):
   """67x67, of table 1 of the paper."""
   # In tiles, rounding reaches a little further.
-  monkeypatch.setattr(layers, '_tiles_pay', lambda *_: False)
+  monkeypatch.setattr(fast, 'applies', lambda _: False)
   module = Context(size)
   x = jnp.ones((1, 75, 71, 1))
   variables = constant(jax.jit(module.init)(jax.random.key(0), x), 0.01)

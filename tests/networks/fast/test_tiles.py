@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from adseg_jax.networks import layers, tiles
+from adseg_jax.networks import layers
+from adseg_jax.networks.fast import tiles
 
 
 def plain(x, kernel):
