@@ -6,8 +6,9 @@ train, with the lambda = 0 control, which tells whether the adversary helps:
   adseg data check folder --data.root FOLDER --output check
   python experiments/folder.py --data.root FOLDER --control
 
-Method: the small pair of networks of Luc et al. 2016. What to expect depends
-on the images; the paper's adversary acts as a regulariser, so most with few.
+Method: the small pair of networks of Luc et al. 2016. What to expect, and how
+long it takes, depends on the images; the paper's adversary acts as a
+regulariser, so most with few.
 """
 
 from adseg_jax.commands import cli

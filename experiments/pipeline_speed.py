@@ -7,6 +7,8 @@ experiments/earth.py; with --root those of experiments/camvid.py and crops of
 pace and the share of waiting that the run has logged.
 
   python experiments/pipeline_speed.py --root CAMVID --runs runs/quickstart
+
+docs/speed.md has what was found on 2 CPU cores.
 """
 
 import dataclasses

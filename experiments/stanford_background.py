@@ -4,10 +4,11 @@ Multi-scale segmentor (Farabet et al. 2013) against the two-branch
 discriminator (arXiv:1611.08408). Expected mean IoU: 51.3 standard, 54.3
 adversarial, as quoted by a single later source; class accuracy on validation
 images peaks near 63.3 and 66.3, as read from a figure. Their split is not
-known, so ours (572/143, five folds) can't give the same numbers. Not run by
-us yet.
+known, so ours (572/143, five folds) can't give the same numbers.
 
   python experiments/stanford_background.py --data.root iccv09Data --control
+
+Not run by us yet: hardware and time are not known.
 """
 
 from adseg_jax.commands import cli

@@ -3,10 +3,12 @@
 Dilated-8 on VGG-16 (Yu & Koltun 2016) against LargeFOV (arXiv:1611.08408),
 trained on VOC and SBD, 10,582 images. Expected mean IoU on the 1,449
 validation images: 71.8 standard, 72.0 adversarial, as quoted by three later
-sources. Not run by us yet. It needs a GPU, and VGG-16 weights of ImageNet:
+sources. It needs VGG-16 weights of ImageNet:
 
   python experiments/voc2012.py --data.root VOC --segmentor.weights vgg16.pth \
     --control
+
+Not run by us yet: it needs a GPU, and its time is not known.
 """
 
 from adseg_jax.commands import cli
