@@ -2,6 +2,7 @@
 
 import functools
 import os
+import tempfile
 
 # Before TensorFlow is imported: it logs from C++ otherwise.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -34,6 +35,12 @@ from adseg_jax.data import dataset as datasets
 from adseg_jax.training import parallel
 from adseg_jax.training.loop import train
 
+# Within a process, what one test has compiled is there for the next.
+PROGRAMS = tempfile.TemporaryDirectory()
+jax.config.update('jax_enable_compilation_cache', True)
+jax.config.update('jax_compilation_cache_dir', PROGRAMS.name)
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
