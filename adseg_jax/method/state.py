@@ -92,8 +92,8 @@ def step_key(state: TrainState):
 
 
 # init_state runs once, so that compiling it in full would take far longer than
-# running it. Not optimised at all, it would take eight seconds for the
-# parameters of FCN-32s.
+# running it. Not optimised at all, it would take over ten seconds on two cores
+# for the parameters of FCN-32s.
 initialize = jax.jit(
     init_state, static_argnums=(1, 2),
     compiler_options={'xla_backend_optimization_level': 1},

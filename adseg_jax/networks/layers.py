@@ -12,7 +12,6 @@ import numpy as np
 
 from adseg_jax.networks import fast
 from adseg_jax.networks.extents import inside
-from adseg_jax.networks.initializers import he_normal
 
 
 def channels(count: int, width: float) -> int:
@@ -126,7 +125,7 @@ class Conv(nn.Module):
   pool: bool = False
   activation: object = nn.relu
   mean: bool = False
-  kernel_init: object = he_normal
+  kernel_init: object = nn.initializers.he_normal()
 
   @nn.compact
   def __call__(self, *parts, extent=None):
