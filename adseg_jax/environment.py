@@ -66,10 +66,10 @@ def machine() -> str:
     processor = next(line for line in lines if line.startswith('flags'))
   except (OSError, StopIteration):
     processor = f'{platform.machine()} {platform.processor()}'
-  return f'{processor} {_cores()}'
+  return f'{processor} {cores()}'
 
 
-def _cores() -> int:
+def cores() -> int:
   """How many this process may use, where the system tells."""
   allowed = getattr(os, 'sched_getaffinity', None)
-  return len(allowed(0)) if allowed else os.cpu_count()
+  return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from adseg_jax import environment
+from adseg_jax.training import run
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_home_that_cannot_be_written_is_no_mistake(tmp_path):
 @pytest.mark.usefixtures('bare')
 def test_another_number_of_cores_keeps_programs_of_its_own(monkeypatch):
   here = environment.programs()
-  monkeypatch.setattr(environment, '_cores', lambda: 1000)
+  monkeypatch.setattr(environment, 'cores', lambda: 1000)
   assert environment.programs() != here
 
 
@@ -71,3 +72,8 @@ def test_the_garbage_collector_waits_for_imports(monkeypatch, on):
   with environment.importing():
     importlib.import_module('gc')
   assert done == ['disable', *last]
+
+
+def test_the_record_has_the_cores_that_a_run_may_use(monkeypatch):
+  monkeypatch.setattr(environment, 'cores', lambda: 3)
+  assert run.devices() == '8 x cpu (3 cores)'

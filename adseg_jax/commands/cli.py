@@ -102,7 +102,7 @@ def guard(command: Callable[[], None], interrupted: str = ''):
 
   Args:
     command: what to run.
-    interrupted: said after Ctrl-C.
+    interrupted: said after Ctrl-C; empty: what the KeyboardInterrupt says.
   """
   try:
     command()
@@ -111,8 +111,11 @@ def guard(command: Callable[[], None], interrupted: str = ''):
     sys.exit(f'error: {" ".join(str(error).split())}')
   except Stopped as stopped:
     print(stopped, flush=True)
-  except KeyboardInterrupt:
-    sys.exit(interrupted or 'stopped by Ctrl-C: no file is left half written')
+  except KeyboardInterrupt as stop:
+    sys.exit(
+        interrupted or str(stop)
+        or 'stopped by Ctrl-C: no file is left half written'
+    )
   except OSError as error:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
       raise

@@ -1,12 +1,8 @@
-"""Many runs of one experiment script: each in a process and a folder."""
+"""Many runs of one experiment script: each a command and a folder."""
 
-import contextlib
 import dataclasses
 import runpy
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,10 +12,9 @@ from etils import epath
 
 from adseg_jax.commands import cli
 from adseg_jax.config import Experiment
-from adseg_jax.errors import Stopped, UserError
+from adseg_jax.errors import UserError
 
 ArmName = Literal['standard', 'adversarial']
-_STOPPED = 'stopped: the same command continues'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,72 +153,3 @@ def plan(
           dataclasses.replace(experiment, seed=seed), tuple(command),
       ))
   return jobs
-
-
-def execute(jobs: list[Job]) -> list[Job]:
-  """Runs or continues the jobs, one after the other; finished ones are left.
-
-  A run that crashes leaves the others.
-
-  Returns:
-    The jobs that failed.
-
-  Raises:
-    UserError: a run was refused before it began: the others would be, too.
-    Stopped: SIGTERM came, to this process or to the run.
-  """
-  failed, paces = [], []
-  for number, job in enumerate(jobs, 1):
-    title = f'[{number}/{len(jobs)}] {job.name}: {job.workdir}'
-    if job.finished:
-      print(f'{title}: finished before', flush=True)
-      continue
-    print(title, flush=True)
-    start = time.monotonic()
-    status = _process(job.command)
-    if not status and not job.finished:
-      raise Stopped(_STOPPED)
-    if status and not job.begun:
-      raise UserError(
-          f'{job.name} was refused (see above): no further run was started'
-      )
-    if status:
-      failed.append(job)
-      print(f'{title}: failed with status {status}', flush=True)
-      continue
-    paces.append(time.monotonic() - start)
-    print(_left(paces, [one for one in jobs[number:] if not one.finished]))
-  return failed
-
-
-def _left(paces, jobs):
-  """How long the jobs that are left will take, at the mean pace until now."""
-  if not jobs:
-    return 'All runs are done.'
-  minutes = sum(paces) / len(paces) * len(jobs) / 60
-  return f'{len(jobs)} runs to go, about {minutes:.0f} min'
-
-
-def _process(command) -> int:
-  """Exit status of a process that ends before this one does."""
-  with subprocess.Popen(command) as child, _passed_on(child):
-    try:
-      return child.wait()
-    except (KeyboardInterrupt, Stopped):
-      # It was told, too, and saves its state.
-      child.wait()
-      raise
-
-
-@contextlib.contextmanager
-def _passed_on(child):
-  """SIGTERM to this process ends the child first."""
-  def stop(*_):
-    child.terminate()
-    raise Stopped(_STOPPED)
-
-  before = signal.signal(signal.SIGTERM, stop)
-  try:
-    yield
-  finally:
-    signal.signal(signal.SIGTERM, before)

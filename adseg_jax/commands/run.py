@@ -6,7 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from adseg_jax.commands.jobs import ArmName, execute, plan
+from adseg_jax.commands.execute import execute
+from adseg_jax.commands.jobs import ArmName, plan
+from adseg_jax.commands.shares import shares
 from adseg_jax.errors import UserError
 
 
@@ -31,6 +33,10 @@ class Arguments:
   """Seeds; each arm is trained with every one of them."""
   arms: tuple[ArmName, ...] = ('standard', 'adversarial')
   """Arms to train."""
+  jobs: int = 1
+  """Runs at once. On a CPU each has an equal part of the cores, and rounds as
+  with that number of them; on GPUs it has GPUs of its own, or a part of the
+  memory of one. Of several at once, each line begins with the run's name."""
   workdir: str = 'runs/table'
   """Folder of all runs and of the report."""
   settings: Annotated[
@@ -50,7 +56,7 @@ def run(arguments: Arguments):
 
   Raises:
     UserError: the script or a setting can't be used, a folder holds another
-      run, or a run failed.
+      run, the machine can't be shared by so many, or a run failed.
   """
   if not arguments.seeds or not arguments.arms:
     raise UserError('give at least one of --seeds and one of --arms')
@@ -67,7 +73,7 @@ def run(arguments: Arguments):
   # Before hours of training: a folder in the middle may hold another run.
   for job in jobs:
     check(job.workdir, job.experiment, arguments.amend)
-  failed = execute(jobs)
+  failed = execute(jobs, shares(arguments.jobs))
   folders = [job.workdir for job in jobs if job.finished]
   if folders:
     page = write_report(folders, f'{arguments.workdir}/report.html')

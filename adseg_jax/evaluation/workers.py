@@ -6,7 +6,6 @@ processes import this module: it must need neither JAX nor TensorFlow.
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adseg_jax import environment
 from adseg_jax.evaluation.boundary import boundary_f1, boundary_overlap
 
 
@@ -55,7 +55,7 @@ def measuring(num_classes: int):
   `submit(prediction, label)` returns at once, unless many images wait;
   `results()` has a Measured for each, in their order.
   """
-  workers = os.cpu_count() or 1
+  workers = environment.cores()
   waiting, done = deque(), []
   # A fork of a process that has JAX's threads may deadlock.
   pool = ProcessPoolExecutor(

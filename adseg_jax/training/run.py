@@ -14,7 +14,7 @@ from pathlib import Path
 import jax
 from etils import epath
 
-from adseg_jax import files
+from adseg_jax import environment, files
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
 
@@ -146,4 +146,4 @@ def commit() -> str:
 def devices() -> str:
   """Such as '1 x cpu (2 cores)'."""
   kinds = [device.device_kind for device in jax.devices()]
-  return f'{len(kinds)} x {kinds[0]} ({os.cpu_count()} cores)'
+  return f'{len(kinds)} x {kinds[0]} ({environment.cores()} cores)'

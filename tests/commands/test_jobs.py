@@ -244,7 +244,7 @@ def test_finished_runs_are_amended_by_more_steps(script, monkeypatch):
   with pytest.raises(UserError, match='--amend'):
     command.run(_arguments(script, *more))
   executed = []
-  monkeypatch.setattr(command, 'execute', lambda jobs: executed.extend(jobs))
+  monkeypatch.setattr(command, 'execute', lambda jobs, _: executed.extend(jobs))
   command.run(_arguments(script, *more, '--amend'))
   (job,) = executed
   assert job.command[-1] == '--amend' and not job.finished
