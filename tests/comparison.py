@@ -17,7 +17,11 @@ from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.training.checkpoint import Checkpoints
 
-TIMES = {'seconds', 'images_per_second', 'waiting'}
+# What depends on time and on the machine.
+TIMES = {
+    'seconds', 'images_per_second', 'waiting', 'peak_host_gib',
+    'peak_device_gib',
+}
 # Orbax leaves a coroutine behind when a file can't be read or written; whether
 # Python tells at its end is chance.
 QUIET = ('-W', 'ignore:coroutine:RuntimeWarning')
@@ -85,7 +89,7 @@ def start(experiment, workdir, before='', devices=8):
 
 
 def lines(workdir):
-  """metrics.jsonl without what depends on time."""
+  """metrics.jsonl without TIMES."""
   content = (workdir / 'metrics.jsonl').read_text().splitlines()
   return [
       {k: v for k, v in json.loads(line).items() if k not in TIMES}

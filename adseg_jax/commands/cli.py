@@ -40,6 +40,10 @@ class Arguments:
   keeps what changed."""
   smoke: bool = False
   """Shrink all to less than a minute, in WORKDIR/smoke: does it run?"""
+  profile: bool = False
+  """Trace a few steps into WORKDIR/profile, once they are compiled; the run is
+  the same. To open it: pip install xprof, then xprof --port 8791
+  WORKDIR/profile; or its perfetto_trace.json.gz on https://ui.perfetto.dev."""
   distributed: tuple[str, ...] | None = None
   """Train on many hosts, each of which runs this command. Nothing behind it on
   TPU pods and under Slurm; elsewhere ADDRESS:PORT of the first host, the
@@ -185,7 +189,7 @@ def _run(experiment: Experiment, description: str):
   if arguments.control and experiment.adversary.weight:
     arms[folder / 'control'] = control_of(experiment)
   for workdir, arm in arms.items():
-    train(arm, workdir, arguments.amend)
+    train(arm, workdir, arguments.amend, arguments.profile)
   if not is_main():
     return
   page = write_report(list(arms), folder / 'report.html')

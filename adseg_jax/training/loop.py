@@ -13,7 +13,15 @@ from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
 from adseg_jax.networks import pretrained
-from adseg_jax.training import parallel, record, run, scoring, session, splits
+from adseg_jax.training import (
+    parallel,
+    record,
+    run,
+    scoring,
+    session,
+    splits,
+    tracing,
+)
 from adseg_jax.training.checkpoint import has_begun
 from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
@@ -22,7 +30,8 @@ from adseg_jax.training.validation import validate
 
 
 def train(
-    experiment: config.Experiment, workdir: epath.PathLike, amend: bool = False
+    experiment: config.Experiment, workdir: epath.PathLike,
+    amend: bool = False, profile: bool = False,
 ):
   """Trains to the end, from the newest checkpoint of the workdir if any.
 
@@ -37,6 +46,8 @@ def train(
       if it is missing.
     amend: whether a run that has begun may go on with what record.AMENDABLE
       names changed.
+    profile: whether to trace a few steps, into WORKDIR/profile; the run is the
+      same.
 
   Raises:
     UserError: settings, data, checkpoint or workdir can't be used, the disk
@@ -47,15 +58,19 @@ def train(
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   validate(experiment, method.segmentor.stride, jax.device_count())
+  if profile:
+    tracing.check(workdir)
   record.check(workdir, experiment, amend)
   record.check_data(workdir, dataset, {})  # the classes: nothing is loaded
   if run.finished(workdir, experiment):
+    if profile:
+      print(f'{workdir} is finished: no step is left to trace', flush=True)
     return
   with contextlib.ExitStack() as stack:
-    _train(workdir, experiment, dataset, method, amend, stack)
+    _train(workdir, experiment, dataset, method, amend, profile, stack)
 
 
-def _train(workdir, experiment, dataset, method, amend, stack):
+def _train(workdir, experiment, dataset, method, amend, profile, stack):
   """Trains a run that is not finished; `stack` closes what it opens."""
   interruption = stack.enter_context(Interruption())
   borrowed = _borrow(workdir, experiment, method)
@@ -72,7 +87,7 @@ def _train(workdir, experiment, dataset, method, amend, stack):
   )
   method = _balanced(method, training, dataset, experiment.data)
   live = session.start(
-      workdir, experiment, _first(experiment, method, borrowed), stack
+      workdir, experiment, _first(experiment, method, borrowed), stack, profile
   )
   _begin(live, dataset, now, borrowed)
   del borrowed
@@ -191,7 +206,8 @@ def _step(live, training, method, scorer, interruption, stack):
   )
   for step, batch in enumerate(stream, start + 1):
     turn = turns(step - 1, method.adversary)
-    live.take(*train_step(live.state, batch, turn))
+    with live.tracing.step(step, turn not in met, live.state):
+      live.take(*train_step(live.state, batch, turn))
     # A step that is dispatched holds its batch: one runs, one is next.
     jax.block_until_ready(live.pending[-2:-1])
     if turn not in met:
@@ -205,10 +221,12 @@ def _step(live, training, method, scorer, interruption, stack):
     if logs and (said := starvation.see(step, live.log(step))):
       live.writer.message(said)
     if evaluates or saves:
+      live.tracing.end(live.state)
       _save(live, step, scorer if evaluates else None)
       live.clock.skip()
     if interruption.at(step):
       raise Stopped
+  live.tracing.end(live.state)
   interruption.begin()
 
 

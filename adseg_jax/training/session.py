@@ -9,7 +9,7 @@ from etils import epath
 
 from adseg_jax.config import Experiment
 from adseg_jax.method.state import TrainState
-from adseg_jax.training import health, parallel
+from adseg_jax.training import health, memory, parallel, tracing
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.clock import Clock
 from adseg_jax.training.writer import Mute, Writer
@@ -29,6 +29,7 @@ class Session:
     clock: its time and pace.
     streak: of its updates that were dropped.
     watch: over its adversary.
+    tracing: of a few of its steps.
   """
 
   experiment: Experiment
@@ -40,6 +41,7 @@ class Session:
   clock: Clock
   streak: health.Streak
   watch: health.Watch
+  tracing: tracing.Tracing | tracing.Untraced
 
   def take(self, state: TrainState, metrics: dict):
     """Keeps what a step gave, without waiting for it."""
@@ -55,7 +57,8 @@ class Session:
     """
     values, dropped = _mean(self.pending)
     self.pending = []
-    values |= self.clock.lap()
+    values |= self.clock.lap() | memory.peaks()
+    values['images_seen'] = step * self.experiment.data.batch
     self.writer.write(step, 'train', values)
     self.writer.progress(step, values)
     for said in self.streak.see(step, dropped), self.watch.see(step, values):
@@ -74,7 +77,7 @@ class Session:
 
 def start(
     workdir: epath.Path, experiment: Experiment, state: TrainState,
-    stack: contextlib.ExitStack,
+    stack: contextlib.ExitStack, profile: bool = False,
 ) -> Session:
   """The run, restored at its newest step, ready to train.
 
@@ -83,6 +86,7 @@ def start(
     experiment: what it trains.
     state: the initial TrainState, placed.
     stack: closes its files.
+    profile: whether to trace a few steps.
 
   Raises:
     UserError: a checkpoint or a file can't be used.
@@ -97,8 +101,16 @@ def start(
   return Session(
       experiment, workdir, checkpoints, writer, state, pending,
       Clock(experiment.data.batch, seconds), health.Streak(),
-      health.Watch(step),
+      health.Watch(step), _tracing(workdir, writer, stack, profile),
   )
+
+
+def _tracing(workdir, writer, stack, profile: bool):
+  if not profile or not parallel.is_main():
+    return tracing.Untraced()
+  traced = tracing.Tracing(workdir / tracing.FOLDER, writer.message)
+  stack.callback(traced.close)
+  return traced
 
 
 def _mean(pending) -> tuple[dict[str, float], list[bool]]:

@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import json
 import sys
 
@@ -24,7 +25,7 @@ from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
 from adseg_jax.method.state import initialize
-from adseg_jax.training import loop, run, scoring, session
+from adseg_jax.training import loop, run, scoring, session, tracing
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
 from adseg_jax.training.writer import Writer
@@ -63,7 +64,8 @@ def test_a_line_is_the_mean_over_its_steps(tiny, whole, tmp_path):
   for line, part in zip(
       means, (single[:2], single[2:3], single[3:4], single[4:]), strict=True
   ):
-    for name in line.keys() - {'step', 'kind'}:
+    assert line['images_seen'] == line['step'] * tiny.data.batch
+    for name in line.keys() - {'step', 'kind', 'images_seen'}:
       mean = np.mean([other[name] for other in part])
       np.testing.assert_allclose(line[name], mean, rtol=1e-6)
   assert same(final_state(on_toy(tiny), whole),
@@ -117,6 +119,22 @@ def test_stopped_and_continued_ends_in_the_same_bits(
   train(on_toy(tiny), tmp_path)
   assert starts == [start]
   assert_equal_runs(on_toy(tiny), tmp_path, whole)
+
+
+def test_a_traced_run_is_the_same_run(tiny, whole, tmp_path, capfd):
+  """Step 4 is traced; its checkpoint, and that of step 6, are not."""
+  train(on_toy(tiny), tmp_path, profile=True)
+  folder = tmp_path / tracing.FOLDER
+  assert f'Traced steps 4 to 4: {folder}' in capfd.readouterr().out
+  (path,) = folder.glob('plugins/profile/*/perfetto_trace.json.gz')
+  events = json.loads(gzip.decompress(path.read_bytes()))['traceEvents']
+  steps = [event for event in events if event.get('name') == 'step']
+  assert [int(event['args']['step_num']) for event in steps] == [4]
+  assert len([*path.parent.glob('*.xplane.pb')]) == 1
+  assert_equal_runs(on_toy(tiny), tmp_path, whole)
+  assert not (whole / tracing.FOLDER).exists()
+  train(on_toy(tiny), tmp_path, profile=True)
+  assert 'is finished: no step is left to trace' in capfd.readouterr().out
 
 
 def test_another_seed_is_another_run(tiny, whole, tmp_path):
@@ -253,7 +271,8 @@ def test_earth_writes_everything_that_a_run_has(
 def test_a_script_trains_both_arms_and_compares(
     tiny, tmp_path, monkeypatch, capsys
 ):
-  argv = ['x.py', '--control', '--seed', '4', '--workdir', str(tmp_path)]
+  argv = ['x.py', '--control', '--seed', '4', '--workdir', str(tmp_path),
+          '--profile']
   monkeypatch.setattr('sys.argv', argv)
   with pytest.raises(SystemExit) as stop:
     cli.run(on_toy(tiny), '')
@@ -268,6 +287,8 @@ def test_a_script_trains_both_arms_and_compares(
   said = capsys.readouterr().out
   assert f'Report: {tmp_path}/report.html' in said and 'tiny-control' in said
   assert (tmp_path / 'report.html').exists()
+  assert (tmp_path / 'profile').exists()
+  assert (tmp_path / 'control' / 'profile').exists()
 
 
 # Says at the end how many programs were compiled, and how many were found.
