@@ -17,12 +17,17 @@ class Arguments:
     adseg report runs/mine
 
     adseg report runs/table/*/seed* --output table.html
+
+    adseg report runs/table/*/seed* --figures paper/figures
   """
 
   workdirs: tyro.conf.Positional[tuple[str, ...]] = ()
   """Folders of finished runs on one data set."""
   output: str = 'report.html'
   """File to write; replaced if it exists."""
+  figures: str = ''
+  """Folder for every chart as .svg and .pdf, in the colours of paper; empty:
+  none is written."""
 
 
 def run(arguments: Arguments):
@@ -30,13 +35,15 @@ def run(arguments: Arguments):
 
   Raises:
     UserError: a folder holds no finished run, the runs can't be compared, or
-      the output can't be written.
+      a file can't be written.
   """
   # Slow to import: not before the arguments are read.
   from rich.console import Console
 
   from adseg_jax.reporting.report import table, write_report
 
-  page = write_report(list(arguments.workdirs), arguments.output)
+  page = write_report(
+      list(arguments.workdirs), arguments.output, arguments.figures
+  )
   Console().print(table(list(arguments.workdirs)))
   print(f'Report: {page}')

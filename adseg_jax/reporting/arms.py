@@ -91,6 +91,11 @@ class Study:
     ]
 
   @property
+  def runs(self) -> list[Run]:
+    """The runs of all arms."""
+    return [run for arm in self.arms for run in arm.runs.values()]
+
+  @property
   def has_seeds(self) -> bool:
     """Whether an arm has more than one."""
     return any(len(arm.runs) > 1 for arm in self.arms)
@@ -98,9 +103,8 @@ class Study:
   @property
   def splits(self) -> list[str]:
     """Splits that were scored, the validation split first."""
-    runs = [run for arm in self.arms for run in arm.runs.values()]
     return list(dict.fromkeys(
-        scores['split'] for run in runs for scores in run.scored
+        scores['split'] for run in self.runs for scores in run.scored
     ))
 
   def difference(self, arm: Arm, measure: Callable) -> Difference:
@@ -175,7 +179,8 @@ def _names(groups) -> list[tuple[str, str]]:
       for one in settings
   ]
   values = [_value(one, keys[0]) for one in settings]
-  if len(keys) == 1 and max(map(len, values)) <= _SHORT:
+  if (len(keys) == 1 and max(map(len, values)) <= _SHORT
+      and len({*values}) == len(values)):
     return list(zip(names, values, strict=True))
   letters = [_letter(place) for place in range(len(names))]
   return [

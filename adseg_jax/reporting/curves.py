@@ -1,204 +1,143 @@
-"""Line charts as inline SVG, whose colours come from the page's style."""
+"""Lines over training steps."""
 
-import dataclasses
+import itertools
 import math
-from html import escape
+from typing import NamedTuple
 
 import numpy as np
 
-from adseg_jax.reporting.axes import DIGIT, figure, key, ticks, written
+from adseg_jax.reporting.vega import (
+    Chart,
+    colour,
+    field,
+    layer,
+    layered,
+    scale,
+)
 
-WIDTH, HEIGHT = 480, 270
-_TOP, _RIGHT, _BOTTOM = 10, 20, 40
-_POINTS = 200  # more can't be told apart on this width
+_WIDTH, _HEIGHT = 480, 270
+_POINTS = 150  # more can't be told apart on this width
 _DOTTED = 30  # up to so many points each gets a dot
+_BANDS = 'var(--band)', 'var(--rule)', 'var(--card)'
+_DASHES = [1, 0], [6, 3], [2, 2.5], [9, 3, 2, 3]
 
 
-@dataclasses.dataclass(frozen=True)
-class Series:
-  """A line of a chart.
+class Series(NamedTuple):
+  """A line, by the numbers of its colour and of its dashes; 0 is solid.
 
-  Attributes:
-    label: shown in the legend.
-    points: (step, value) pairs; a value that is None or nan breaks the line.
-    colour: number of a colour of the style.
-    dash: number of a dash pattern of the style; 0 is solid.
-    spread: (step, low, high) of an area behind the line; nan breaks it.
+  Its points are (step, value, low, high). A nan breaks the line or, in low
+  and high, the area behind it.
   """
 
   label: str
-  points: list[tuple[float, float | None]]
+  points: list[tuple[float, float, float, float]]
   colour: int
   dash: int = 0
-  spread: list[tuple[float, float, float]] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Band:
-  """A stretch of steps that is marked over the height of a chart.
-
-  Attributes:
-    start: first step.
-    stop: last step.
-    label: shown in the legend; bands with one label share an entry.
-  """
+class Band(NamedTuple):
+  """Steps that are marked; bands with one label share a key."""
 
   start: float
   stop: float
   label: str
 
 
-def _thinned(points, columns=2):
+def _thinned(points):
   """Means of neighbours, where there are more points than the width shows."""
-  values = np.array([
-      [math.nan if number is None else number for number in point]
-      for point in points
-  ], np.float64).reshape(-1, columns)
-  if len(values) <= _POINTS:
-    return values
-  size = math.ceil(len(values) / _POINTS)
+  values = np.array(points, np.float64).reshape(-1, 4)
+  size = math.ceil(len(values) / _POINTS) or 1
   starts = range(0, len(values), size)
-  return np.array([values[at:at + size].mean(0) for at in starts])
+  return [values[at:at + size].mean(0).tolist() for at in starts]
 
 
-def _pieces(points):
-  """Runs of points whose values are finite."""
-  finite = np.isfinite(points).all(1)
-  breaks = np.flatnonzero(np.diff(finite)) + 1
-  parts = np.split(points, breaks)
-  return [part for part in parts if len(part) and np.isfinite(part[0]).all()]
+def _told(rows, bands):
+  """A strip for every step: the values of all lines there."""
+  steps = {}
+  for row in rows:
+    if math.isfinite(row['value']):
+      text = f'{row["line"]} {row["value"]:.3g}'
+      if math.isfinite(row['low']):
+        text += f' ({row["low"]:.3g} to {row["high"]:.3g})'
+      steps.setdefault(row['step'], []).append(text)
+  places = sorted(steps)
+  edges = [sum(two) / 2 for two in itertools.pairwise(places)]
+  for step, start, stop in zip(
+      places, [*places[:1], *edges], [*edges, *places[-1:]], strict=True
+  ):
+    inside = [one.label for one in bands if one.start <= step <= one.stop]
+    text = '; '.join([*steps[step], *dict.fromkeys(inside)])
+    yield {'step': start, 'stop': stop, 'text': f'step {step:g}: {text}'}
 
 
-def _path(points, place):
-  return ' '.join('{:.1f},{:.1f}'.format(*place(*point)) for point in points)
-
-
-def _line(series, points, place):
-  style = f'c{series.colour % 6} d{series.dash % 4}'
-  marks = []
-  for piece in _pieces(points):
-    marks.append(
-        f'<polyline class="line {style}" points="{_path(piece, place)}"/>'
-    )
-    if len(points) <= _DOTTED or len(piece) == 1:
-      marks += [
-          '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.8"/>'.format(
-              style, *place(*point)
-          ) for point in piece
-      ]
-  return ''.join(marks)
-
-
-def _area(series, spread, place):
-  """The area between the low and the high values."""
-  return ''.join(
-      f'<path class="spread c{series.colour % 6}" d="M'
-      + _path(np.concatenate([piece[:, :2], piece[::-1, ::2]]), place) + 'Z"/>'
-      for piece in _pieces(spread)
-  )
-
-
-def _band(band, number, place, ys):
-  left, top = place(band.start, ys[-1])
-  right, bottom = place(band.stop, ys[0])
-  width = max(right - left, 1.5)  # a single step can be seen too
-  return (
-      f'<rect class="band b{number % 3}" x="{left:.1f}" y="{top:.1f}" '
-      f'width="{width:.1f}" height="{bottom - top:.1f}">'
-      f'<title>{escape(band.label)}: steps {band.start:g} to {band.stop:g}'
-      '</title></rect>'
-  )
-
-
-def _axes(xs, ys, place):
-  """Grid, axis labels and the name of the x axis."""
-  left, bottom = place(xs[0], ys[0])
-  right, _ = place(xs[-1], ys[0])
-  marks = []
-  for y, text in zip(ys, written(ys), strict=True):
-    height = place(0, y)[1]
-    marks.append(
-        f'<path class="grid" d="M{left:.1f} {height:.1f}H{right:.1f}"/>'
-        f'<text x="{left - 7:.1f}" y="{height + 4:.1f}" text-anchor="end">'
-        f'{text}</text>'
-    )
-  for x, text in zip(xs, written(xs), strict=True):
-    across = place(x, 0)[0]
-    marks.append(
-        f'<path class="grid" d="M{across:.1f} {bottom:.1f}v4"/>'
-        f'<text x="{across:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">'
-        f'{text}</text>'
-    )
-  return ''.join(marks) + (
-      f'<text x="{(left + right) / 2:.1f}" y="{HEIGHT - 4}" '
-      'text-anchor="middle">step</text>'
-  )
-
-
-def _legend(series, labels):
-  lines = [
-      key(one.label, f'<path class="line c{one.colour % 6} d{one.dash % 4}" '
-          'd="M1 4H25"/>')
-      for one in series
-  ]
-  return ''.join(lines + [
-      key(label, f'<rect class="band b{number % 3}" width="26" height="8"/>')
-      for label, number in labels.items()
-  ])
-
-
-def chart(
-    title: str,
-    note: str,
-    series: list[Series],
-    limits: tuple[float, float] | None = None,
-    rule: float | None = None,
+def curves(
+    title: str, note: str, series: list[Series],
+    limits: tuple[float, float] | None = None, rule: float | None = None,
     bands: list[Band] = (),
-) -> str:
-  """A figure of lines over training steps, as HTML.
+) -> Chart:
+  """Lines over training steps.
 
   Args:
-    title: heading of the figure.
+    title: heading of the chart.
     note: a sentence under it.
     series: lines; those without a finite value are named in the legend only.
     limits: range of the y axis; None: that of the values.
     rule: y value of a dotted line across the chart.
-    bands: stretches of steps to mark behind the lines.
+    bands: steps to mark behind the lines.
   """
-  lines = [_thinned(one.points) for one in series]
-  areas = [_thinned(one.spread, 3) for one in series]
-  steps = np.concatenate([np.zeros(0), *(one[:, 0] for one in lines)])
-  values = np.concatenate(
-      [np.zeros(0), *(one[:, 1:].ravel() for one in lines + areas)]
-  )
-  values = values[np.isfinite(values)]
-  if limits is None:
-    limits = (values.min(), values.max()) if len(values) else (0, 1)
-  ys = ticks(*limits)
-  xs = ticks(0, steps.max(initial=1))
-  left = 12 + DIGIT * max(map(len, written(ys)))
+  rows = [
+      dict(zip(('line', 'step', 'value', 'low', 'high'), (one.label, *point),
+               strict=True))
+      for one in series for point in _thinned(one.points)
+  ]
+  levels = scale([row[key] for row in rows for key in ('value', 'low', 'high')])
+  if limits:
+    levels = {'domain': limits, 'clamp': True}  # a spread may leave them
+  axis = {'title': 'step', 'grid': False, 'format': '~s'}
+  x = field('step', axis=axis, scale=scale([0, *(r['step'] for r in rows)]))
+  y = {'axis': {'title': None}, 'scale': levels}
+  tone = _keys(series, [colour(one.colour) for one in series])
+  dashes = [_DASHES[one.dash % len(_DASHES)] for one in series]
+  dotted = max((len(one.points) for one in series), default=0) <= _DOTTED
+  return Chart(title, note, layered([
+      *_marked(bands, x),
+      layer({'type': 'area', 'opacity': 0.17}, rows, x=x, color=tone,
+            y=field('low', **y), y2={'field': 'high'}),
+      # A point that stands alone is drawn by its line's round ends.
+      layer({'type': 'line', 'strokeWidth': 1.8, 'strokeCap': 'round'}, rows,
+            x=x, y=field('value', **y), color=tone,
+            strokeDash=_keys(series, dashes)),
+      layer({'type': 'point', 'filled': True, 'size': 25, 'opacity': 1},
+            rows * dotted, x=x, y=field('value', **y), color=tone),
+      layer({'type': 'rule', 'strokeDash': [1.5, 4], 'color': 'var(--ink)'},
+            [{'y': rule}] * (rule is not None), y=field('y', **y)),
+      layer({'type': 'rect', 'fill': 'transparent'},
+            list(_told(rows, bands)), x=x, x2={'field': 'stop'},
+            description=field('text', 'nominal')),
+  ], _WIDTH, _HEIGHT))
 
-  def place(x, y):
-    y = min(max(y, ys[0]), ys[-1])  # a spread may leave given limits
-    return (
-        left + (x - xs[0]) / (xs[-1] - xs[0]) * (WIDTH - left - _RIGHT),
-        _TOP + (ys[-1] - y) / (ys[-1] - ys[0]) * (HEIGHT - _TOP - _BOTTOM),
-    )
 
-  labels = {}
-  for band in bands:
-    labels.setdefault(band.label, len(labels))
-  drawn = [_band(band, labels[band.label], place, ys) for band in bands]
-  drawn.append(_axes(xs, ys, place))
-  for draw, shapes in ((_area, areas), (_line, lines)):
-    drawn += [
-        draw(one, shape, place)
-        for one, shape in zip(series, shapes, strict=True)
-    ]
-  if rule is not None:
-    height = place(0, rule)[1]
-    end = WIDTH - _RIGHT
-    drawn.append(f'<path class="rule" d="M{left:.1f} {height:.1f}H{end}"/>')
-  return figure(
-      title, note, _legend(series, labels), (WIDTH, HEIGHT), ''.join(drawn)
+def _keys(series, values):
+  """A channel that tells lines apart, and its part of the legend."""
+  labels = [one.label for one in series]
+  across = 60 + 7 * max(map(len, labels), default=0)  # pixels of a key
+  return field(
+      'line', 'nominal', scale={'domain': labels, 'range': values},
+      legend={'symbolType': 'stroke', 'columns': max(1, _WIDTH // across)},
   )
+
+
+def _marked(bands, x):
+  if not bands:
+    return []
+  labels = list(dict.fromkeys(one.label for one in bands))
+  tones = {'domain': labels, 'range': _BANDS[:len(labels)]}
+  # The rim lets a single step be seen, too.
+  return [layer(
+      {'type': 'rect', 'opacity': 0.5, 'stroke': 'var(--band)'},
+      [{'step': start, 'stop': stop, 'label': label}
+       for start, stop, label in bands],
+      x=x, x2={'field': 'stop'}, fill=field(
+          'label', 'nominal', scale=tones, legend={'symbolType': 'square'}
+      ),
+  )]

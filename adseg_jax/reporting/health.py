@@ -1,8 +1,5 @@
 """Whether the adversaries of a report's runs were healthy."""
 
-import re
-from html import escape
-
 from adseg_jax.reporting.arms import Study
 from adseg_jax.reporting.curves import Band
 from adseg_jax.training.health import (
@@ -45,7 +42,7 @@ def dropped(study: Study) -> list[str]:
   return said
 
 
-def words(study: Study) -> str:
+def words(study: Study) -> list[str]:
   """What was found, and what may help; empty where nothing was measured."""
   where = {}
   for whose, episode in found(study):
@@ -64,8 +61,4 @@ def words(study: Study) -> str:
     said.append(
         f'In no run did the discriminator win or give up for {LASTING} steps.'
     )
-  return ''.join(
-      # An option is not broken behind its dashes.
-      '<p>' + re.sub(r'(--[\w.-]+)', r'<code>\1</code>', escape(text)) + '</p>'
-      for text in said + dropped(study)
-  )
+  return said + dropped(study)

@@ -1,60 +1,118 @@
 """A whole report, as one HTML page."""
 
-from html import escape
+from typing import NamedTuple
 
-from adseg_jax.reporting import (
-    charts,
-    classes,
-    comparison,
-    health,
-    origin,
-    panels,
+from adseg_jax.reporting import charts, health, panels, tables
+from adseg_jax.reporting.arms import Study, score
+from adseg_jax.reporting.numbers import (
+    difference,
+    duration,
+    listed,
+    pace,
+    ratio,
 )
-from adseg_jax.reporting.arms import Study
-from adseg_jax.reporting.style import STYLE
+from adseg_jax.reporting.pages import render
+from adseg_jax.reporting.pictures import legend
+from adseg_jax.reporting.runs import MEASURES
+from adseg_jax.reporting.vega import Chart
+from adseg_jax.reporting.verdicts import cautions, sentences
 
 
-def _summary(study):
-  """The part before the first heading."""
-  return (
-      comparison.verdict(study) + comparison.cards(study)
-      + comparison.arms(study) + comparison.differences(study)
-  )
+class Card(NamedTuple):
+  """One number, large."""
+
+  value: str
+  name: str
+  note: str = ''
+  first: bool = False
 
 
-def _adversary(study):
-  drawn = charts.adversary(study, health.bands(study))
-  return drawn and health.words(study) + drawn
+def _score_cards(study, split, mark):
+  cards = []
+  for key, name in MEASURES.items():
+    found = study.main.summary(score(split, key))
+    notes = [split]
+    if study.reference:
+      change = study.difference(study.main, score(split, key))
+      if change.values:
+        other = study.reference.short if study.reference.weight else 'control'
+        notes.append(f'{difference(change.mean)} vs {other}')
+    first = mark and key == 'mean_iou'
+    cards.append(Card(ratio(found.mean), name, ', '.join(notes), first))
+  return cards
 
 
-def _sections(study):
-  """Heading -> content; what is empty is left out."""
-  title = 'Where the arms differ most' if study.rivals else 'Validation images'
+def cards(study: Study) -> list[Card]:
+  """The main arm's scores on each split, its time and its pace.
+
+  Empty where an arm has several seeds: no single number says it all.
+  """
+  if study.has_seeds:
+    return []
+  main = study.main
+  shown = []
+  for number, split in enumerate(study.splits):
+    shown += _score_cards(study, split, mark=number == 0)
+  seconds = main.summary(lambda run: run.seconds).mean
+  speed = main.summary(lambda run: run.pace()).mean
+  return [
+      *shown,
+      Card(duration(seconds), 'training time', 'a run'),
+      Card(f'{main.first.scores["step"]:,}', 'steps'),
+      Card(pace(speed), 'images per second', 'while training'),
+  ]
+
+
+def drawn(study: Study) -> dict[str, list[Chart]]:
+  """The charts of each section."""
   return {
-      'Seeds': charts.measures(study),
-      'Curves': charts.learning(study),
-      'Adversary': _adversary(study),
-      'Scores per class': classes.scores(study),
-      'Confusion': classes.confusion(study),
-      title: panels.panels(study),
-      'Overview': panels.overview(study),
-      'Settings that differ from the defaults': origin.settings(study),
-      'How it was made': comparison.every_run(study) + origin.made(study),
+      'seeds': charts.measures(study),
+      'curves': charts.learning(study),
+      'adversary': charts.adversary(study, health.bands(study)),
+      'changes': charts.changes(study),
+      'confusion': charts.confusion(study),
   }
+
+
+def _made(study):
+  """Devices, commit and versions, each once, with the runs made with them.
+
+  A run is its name, its command, and what was amended by which command.
+  """
+  groups = {}
+  for arm in study.arms:
+    for seed, run in arm.runs.items():
+      one = (
+          f'{arm.label}, seed {seed}', run.made_with['command'], run.amendments
+      )
+      for text in dict.fromkeys(map(_surroundings, run.starts)):
+        groups.setdefault(text, []).append(one)
+  return groups
+
+
+def _surroundings(start: dict) -> str:
+  versions = ', '.join(f'{k} {v}' for k, v in start['versions'].items())
+  commit = start['commit'] or 'unknown'
+  return f'{start["devices"]}; commit {commit}; {versions}'
 
 
 def page(study: Study) -> str:
   """The report."""
-  name = study.main.first.name
-  body = ''.join(
-      f'<section><h2>{title}</h2>{content}</section>'
-      for title, content in _sections(study).items() if content
-  )
-  return (
-      '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-      '<meta name="viewport" content="width=device-width, initial-scale=1">'
-      f'<title>{escape(name)}</title><style>{STYLE}</style></head><body>'
-      f'<header><h1>{escape(name)}</h1>'
-      f'<p class="lead">{escape(comparison.lead(study))}</p></header>'
-      f'{_summary(study)}{body}</body></html>\n'
+  main = study.main.first
+  changed, everything = tables.settings(study)
+  return render(
+      'report.html', study=study, title=main.name,
+      scored=listed(
+          f'{one["images"]:,} {one["split"]} images' for one in main.scored
+      ),
+      verdicts=[text[:1].upper() + text[1:] for text in sentences(study)],
+      cautions=cautions(study), cards=cards(study), arms=tables.arms(study),
+      differences=tables.differences(study), charts=drawn(study),
+      health=health.words(study),
+      classes={split: tables.classes(study, split) for split in study.splits},
+      legend=legend(main.dataset['classes'], main.dataset['palette']),
+      differing=panels.differing(study), who=panels.keys(study),
+      kept=panels.kept(study), overview=panels.overview(study),
+      changed=changed, settings=everything, runs=tables.every_run(study),
+      made=_made(study),
   )

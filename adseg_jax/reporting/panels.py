@@ -1,19 +1,19 @@
 """Validation images of a report: where two arms differ most, and overviews."""
 
 import dataclasses
-from html import escape
 
 import numpy as np
 
 from adseg_jax.reporting.arms import Arm, Study
 from adseg_jax.reporting.pictures import (
     VOID,
-    figure,
+    Key,
+    Panel,
+    Picture,
+    css,
     indices,
-    legend,
     painted,
     photo,
-    swatch,
 )
 from adseg_jax.reporting.runs import Run
 
@@ -105,70 +105,53 @@ def _right(prediction, pair):
   return (prediction == pair.truth)[pair.truth != VOID].mean()
 
 
-def _row(study, pair, palette):
+def _panel(study, pair, palette):
   theirs, ours = study.reference, pair.arm
   tones = [_TONES[arm.colour % 6] for arm in (ours, theirs)]
   path = ours.runs[pair.seed].folder / 'panels' / f'{pair.name}{_IMAGE}'
-  cells = [
-      figure(photo(path), 'photo', 'image'),
-      figure(painted(pair.truth, palette), 'map', 'truth'),
-      figure(painted(pair.theirs, palette), 'map', theirs.label),
-      figure(painted(pair.ours, palette), 'map', ours.label),
-      figure(
-          painted(who_is_right(pair), [*tones, _GREY]), 'who', 'who is right'
-      ),
-  ]
   text = (
       f'{pair.name}, seed {pair.seed}: {pair.share:.1%} of the pixels differ; '
       f'right: {_right(pair.theirs, pair):.1%} ({theirs.label}), '
       f'{_right(pair.ours, pair):.1%} ({ours.label})'
   )
-  return (
-      f'<h3 class="file">{escape(text)}</h3>'
-      f'<div class="panel">{"".join(cells)}</div>'
-  )
+  right = painted(who_is_right(pair), [*tones, _GREY])
+  return Panel(text, [
+      Picture(photo(path), 'photo', 'image'),
+      Picture(painted(pair.truth, palette), 'map', 'truth'),
+      Picture(painted(pair.theirs, palette), 'map', theirs.label),
+      Picture(painted(pair.ours, palette), 'map', ours.label),
+      Picture(right, 'who', 'who is right'),
+  ])
 
 
-def _keys(study):
-  keys = [(_TONES[arm.colour % 6], f'only {arm.label} is right')
-          for arm in study.arms]
-  keys.append((_GREY, 'they differ, both wrong'))
-  return '<div class="keys">' + ''.join(
-      f'<span class="key">{swatch(tone)}{escape(text)}</span>'
-      for tone, text in keys
-  ) + '</div>'
-
-
-def panels(study: Study) -> str:
-  """Validation images: those on which arms differ most, or the main arm's.
-
-  Empty where no run kept images.
-  """
-  run = study.main.first
-  dataset = run.dataset
+def differing(study: Study) -> list[Panel]:
+  """Validation images on which arms differ most."""
+  palette = study.main.first.dataset['palette']
   pairs = [pair for pair in most_different(study) if pair.share]
-  if pairs:
-    note = (
-        f'The images on which an arm and {study.reference.label} differ most, '
-        'of those that the runs kept; for each the seed with the most. Chosen '
-        'to show differences: they are no measure of them.'
-    )
-    rows = [_row(study, pair, dataset['palette']) for pair in pairs[:_SHOWN]]
-    return f'<p>{escape(note)}</p>' + ''.join(
-        [legend(dataset), _keys(study), *rows]
-    )
-  rows = []
-  for name in _names(run):
-    cells = [figure(photo(run.folder / 'panels' / f'{name}{_IMAGE}'), 'photo',
-                    'image')]
-    for kind in ('truth', 'prediction'):
-      label = painted(_map(run, name, kind), dataset['palette'])
-      cells.append(figure(label, 'map', kind))
-    rows.append(
-        f'<h3 class="file">{escape(name)}</h3>'
-        f'<div class="panel">{"".join(cells)}</div>'
-    )
-  return ''.join([legend(dataset), *rows]) if rows else ''
+  return [_panel(study, pair, palette) for pair in pairs[:_SHOWN]]
+
+
+def keys(study: Study) -> list[Key]:
+  """What the colours of who is right stand for."""
+  return [
+      Key(f'only {arm.label} is right', css(_TONES[arm.colour % 6]))
+      for arm in study.arms
+  ] + [Key('they differ, both wrong', css(_GREY))]
+
+
+def kept(study: Study) -> list[Panel]:
+  """The main arm's validation images."""
+  run = study.main.first
+  return [
+      Panel(name, [
+          Picture(photo(run.folder / 'panels' / f'{name}{_IMAGE}'), 'photo',
+                  'image'),
+          *(Picture(
+              painted(_map(run, name, kind), run.dataset['palette']), 'map',
+              kind,
+          ) for kind in ('truth', 'prediction')),
+      ]) for name in _names(run)
+  ]
 
 
 def _shown_runs(study: Study) -> dict[str, Run]:
@@ -184,26 +167,23 @@ def _shown_runs(study: Study) -> dict[str, Run]:
   }
 
 
-def overview(study: Study) -> str:
-  """The large picture, such as a world map; empty if the main run has none."""
+def overview(study: Study) -> Panel | None:
+  """The large picture, such as a world map, and what it is."""
   folder = study.main.first.folder / 'overview'
   if not (folder / 'prediction.png').exists():
-    return ''
+    return None
   dataset = study.main.first.dataset
   maps = {'truth': folder / 'truth.png'} | {
       name: run.folder / 'overview' / 'prediction.png'
       for name, run in _shown_runs(study).items()
   }
   count = len(dataset['classes'])
-  figures = [
-      figure(painted(indices(path, count), dataset['palette']), 'wide', name)
+  found = [
+      Picture(painted(indices(path, count), dataset['palette']), 'wide', name)
       for name, path in maps.items() if path.exists()
   ]
   for path in sorted(folder.glob('image.*'))[:1]:
-    figures.append(figure(photo(path), 'wide', 'image'))
+    found.append(Picture(photo(path), 'wide', 'image'))
   caption = folder / 'caption.txt'
   text = caption.read_text(encoding='utf-8').strip() if caption.exists() else ''
-  return (
-      f'<p>{escape(text)}</p>{legend(dataset)}'
-      f'<div class="overview">{"".join(figures)}</div>'
-  )
+  return Panel(text, found)

@@ -1,8 +1,8 @@
-"""Pictures of a report, as data URIs, and the legend of their colours."""
+"""Pictures of a page, as data URIs, and the keys of their colours."""
 
 import base64
 import io
-from html import escape
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -26,7 +26,8 @@ def _open(path):
   return picture
 
 
-def _uri(picture, kind, **options):
+def uri(picture: Image.Image, kind: str, **options) -> str:
+  """A picture in itself, in a format of Pillow's."""
   data = io.BytesIO()
   picture.save(data, kind, **options)
   text = base64.b64encode(data.getvalue()).decode('ascii')
@@ -48,7 +49,7 @@ def photo(path: epath.Path) -> str:
     UserError: the file is missing or no picture.
   """
   picture = _fitting(_open(path).convert('RGB'), Image.Resampling.LANCZOS)
-  return _uri(picture, 'jpeg', quality=_JPEG_QUALITY)
+  return uri(picture, 'jpeg', quality=_JPEG_QUALITY)
 
 
 def indices(path: epath.Path, classes: int) -> np.ndarray:
@@ -71,30 +72,41 @@ def painted(label: np.ndarray, palette) -> str:
   picture = _fitting(Image.fromarray(label), Image.Resampling.NEAREST)
   picture = picture.copy()
   picture.putpalette(bytes(np.asarray(palette, np.uint8)).ljust(768, b'\0'))
-  return _uri(picture, 'png', transparency=VOID, optimize=True)
+  return uri(picture, 'png', transparency=VOID, optimize=True)
 
 
-def swatch(colour) -> str:
-  """A small square of a class's colour."""
+def css(colour) -> str:
+  """A colour, as a style sheet has it."""
   red, green, blue = (int(part) for part in colour)
-  return f'<i class="swatch" style="background:rgb({red},{green},{blue})"></i>'
+  return f'rgb({red},{green},{blue})'
 
 
-def legend(dataset: dict) -> str:
+class Key(NamedTuple):
+  """What a colour of the style sheet, or 'void', stands for."""
+
+  text: str
+  colour: str
+
+
+def legend(classes: list[str], palette) -> list[Key]:
   """Colour and name of every class, and void."""
   keys = [
-      f'<span class="key">{swatch(colour)}{escape(name)}</span>'
-      for name, colour in zip(
-          dataset['classes'], dataset['palette'], strict=True
-      )
+      Key(name, css(colour))
+      for name, colour in zip(classes, palette, strict=True)
   ]
-  void = '<span class="key"><i class="swatch void"></i>void</span>'
-  return f'<div class="keys">{"".join(keys)}{void}</div>'
+  return [*keys, Key('void', 'void')]
 
 
-def figure(uri: str, style: str, caption: str) -> str:
-  """A picture with a caption, as HTML."""
-  return (
-      f'<figure><img class="{style}" src="{uri}" alt="{escape(caption)}">'
-      f'<figcaption>{escape(caption)}</figcaption></figure>'
-  )
+class Picture(NamedTuple):
+  """A picture of a page: its data URI, style and caption."""
+
+  uri: str
+  style: str
+  caption: str
+
+
+class Panel(NamedTuple):
+  """Pictures side by side, below a heading."""
+
+  title: str
+  pictures: list[Picture]

@@ -1,165 +1,155 @@
-"""Plots over seeds as inline SVG: a measure's dots, and differences."""
+"""Plots over seeds: a measure's dots, differences, and confusion."""
 
-import math
-from html import escape
+import json
+from typing import NamedTuple
 
-from adseg_jax.reporting.arms import Arm
-from adseg_jax.reporting.axes import DIGIT, figure, key, ticks, written
-from adseg_jax.reporting.numbers import difference, interval, ratio
+from adseg_jax.reporting.numbers import NONE, difference, interval, ratio
 from adseg_jax.reporting.statistics import Difference
+from adseg_jax.reporting.vega import (
+    Chart,
+    colour,
+    field,
+    layer,
+    layered,
+    scale,
+)
 
-_WIDTH, _HEIGHT = 340, 240
-_TOP, _BOTTOM = 10, 26
-_BAR = 15  # half the length of a mean's bar
-
-_WIDE = 480
-_ROW = 24
-_LONGEST = 22  # characters of a row's label
-
-
-def _dot(colour, x, y, radius, title=''):
-  return (
-      f'<circle class="dot c{colour % 6}" cx="{x:.1f}" cy="{y:.1f}" '
-      f'r="{radius}"><title>{escape(title)}</title></circle>'
-  )
+_DOT = {'type': 'point', 'filled': True, 'size': 50, 'opacity': 1}
+_TOLD = field('text', 'nominal')
+_STRONG, _WEAK = 0.55, 0.005  # shares whose number looks otherwise
 
 
-def _level(text, left, right, y):
-  return (
-      f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
-      f'<text x="{left - 7:.1f}" y="{y + 4:.1f}" text-anchor="end">{text}'
-      '</text>'
-  )
+class Column(NamedTuple):
+  """Values above each other: name, such as a seed, -> value; never nan."""
+
+  label: str
+  colour: int
+  values: dict[int, float]
+  middle: float
 
 
-def _column(arm, values, mean, x, height):
-  """An arm's dots, the bar of its mean and its name."""
-  middle = height(mean)
-  return ''.join(
-      _dot(arm.colour, x, height(value), 4, f'seed {seed}: {ratio(value)}')
-      for seed, value in values.items()
-  ) + (
-      f'<path class="mean" d="M{x - _BAR:.1f} {middle:.1f}H{x + _BAR:.1f}"/>'
-      f'<text x="{x:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">'
-      f'{escape(arm.short)}</text>'
-  )
-
-
-def dots(title: str, note: str, arms: list[Arm], measure) -> str:
-  """A dot per seed in a column per arm; lines join a seed's dots.
+def dots(
+    title: str, note: str, columns: list[Column], word='seed', joined=True,
+    zero=False, form=ratio,
+) -> Chart:
+  """A dot per value in columns from left to right, a bar in their middle.
 
   Args:
-    title: heading of the figure.
+    title: heading of the chart.
     note: a sentence under it.
-    arms: from left to right.
-    measure: run -> number or None.
+    columns: what stands in each.
+    word: what a value's name is.
+    joined: whether lines join the values of one name.
+    zero: whether the axis holds 0.
+    form: writes a value.
   """
-  found = {}
-  for arm in arms:
-    values = {
-        seed: value for seed, value in arm.by_seed(measure).items()
-        if not math.isnan(value)
-    }
-    if values:
-      found[arm] = values
-  numbers = [value for values in found.values() for value in values.values()]
-  ys = ticks(min(numbers, default=0), max(numbers, default=1))
-  left = 12 + DIGIT * max(map(len, written(ys)))
-
-  def height(value):
-    return _TOP + (ys[-1] - value) / (ys[-1] - ys[0]) * (
-        _HEIGHT - _TOP - _BOTTOM
-    )
-
-  across = {
-      arm: left + (place + 0.5) * (_WIDTH - left) / len(found)
-      for place, arm in enumerate(found)
+  rows = [
+      {'column': place, 'name': name, 'value': value,
+       'text': f'{word} {name}: {form(value)}'}
+      for place, one in enumerate(columns) for name, value in one.values.items()
+  ]
+  middles = [
+      {'column': place, 'value': one.middle,
+       'text': f'{one.label}: {form(one.middle)}'}
+      for place, one in enumerate(columns)
+  ]
+  places = list(range(len(columns)))
+  labels = json.dumps([one.label for one in columns])
+  levels = scale([0.0] * zero + [row['value'] for row in rows])
+  at = {
+      'x': field('column', 'ordinal', scale={'domain': places}, axis={
+          'title': None, 'labelAngle': 0, 'labelLimit': 110,
+          'labelExpr': f'{labels}[datum.value]',
+      }),
+      'y': field('value', axis={'title': None}, scale=levels),
   }
-  drawn = [
-      _level(text, left, _WIDTH, height(y))
-      for y, text in zip(ys, written(ys), strict=True)
-  ]
-  seeds = sorted({seed for values in found.values() for seed in values})
-  for seed in seeds:
-    points = ' '.join(
-        f'{across[arm]:.1f},{height(values[seed]):.1f}'
-        for arm, values in found.items() if seed in values
-    )
-    drawn.append(f'<polyline class="pair" points="{points}"/>')
-  drawn += [
-      _column(arm, values, arm.summary(measure).mean, across[arm], height)
-      for arm, values in found.items()
-  ]
-  return figure(title, note, '', (_WIDTH, _HEIGHT), ''.join(drawn))
-
-
-def _shortened(label):
-  return label if len(label) <= _LONGEST else label[:_LONGEST - 1] + '…'
-
-
-def _whisker(found, colour, y, place):
-  """Small dots of the seeds, the mean, and the interval."""
-  marks = ''.join(
-      f'<circle class="seed c{colour % 6}" cx="{place(value):.1f}" '
-      f'cy="{y:.1f}" r="2.4"><title>seed {seed}: {difference(value)}</title>'
-      '</circle>'
-      for seed, value in zip(found.seeds, found.values, strict=True)
-  )
-  if found.has_interval:
-    marks += (
-        f'<path class="line c{colour % 6}" d="M{place(found.low):.1f} {y:.1f}'
-        f'H{place(found.high):.1f}"/>'
-    )
-  if found.values:
-    text = f'{difference(found.mean)} ({interval(found)})'
-    marks += _dot(colour, place(found.mean), y, 4, text)
-  return marks
+  tones = {'domain': places, 'range': [colour(one.colour) for one in columns]}
+  return Chart(title, note, layered([
+      layer({'type': 'line', 'strokeWidth': 1, 'opacity': 0.35, 'color':
+             'var(--ink)'}, rows * joined, **at, detail=field('name')),
+      layer(_DOT, rows, **at, description=_TOLD,
+            color=field('column', 'ordinal', legend=None, scale=tones)),
+      layer({'type': 'tick', 'size': 30, 'thickness': 2.2, 'color':
+             'var(--ink)', 'opacity': 1}, middles, **at, description=_TOLD),
+  ], 340, 240))
 
 
 def intervals(
-    title: str,
-    note: str,
-    rows: list[tuple[str, Difference, int]],
-    labels: dict[str, int],
-) -> str:
+    title: str, note: str, rows: list[tuple[str, str, Difference]],
+    arms: dict[str, int],
+) -> Chart:
   """A row per difference: its seeds, its mean and its confidence interval.
 
   Args:
-    title: heading of the figure.
+    title: heading of the chart.
     note: a sentence under it.
-    rows: label, difference and the number of a colour of the style.
-    labels: label of a colour -> its number, for the legend; may be empty.
+    rows: class, arm and difference.
+    arms: label -> number of a colour, for the legend.
   """
-  numbers = [0.0]
-  for _, found, _ in rows:
-    numbers += [*found.values]
-    numbers += [found.low, found.high] if found.has_interval else []
-  xs = ticks(min(numbers), max(numbers))
-  texts = [_shortened(label) for label, _, _ in rows]
-  left = 14 + DIGIT * 0.95 * max(map(len, texts))
-  right, bottom = _WIDE - 20, 6 + _ROW * len(rows)
+  seeds, means, labels = [], [], list(dict.fromkeys(row[0] for row in rows))
+  for label, arm, found in rows:
+    of = {'row': label, 'arm': arm}
+    seeds += [
+        of | {'value': value, 'text': f'seed {seed}: {difference(value)}'}
+        for seed, value in zip(found.seeds, found.values, strict=True)
+    ]
+    means.append(of | {
+        'value': found.mean, 'low': found.low, 'high': found.high,
+        'text': f'{difference(found.mean)} ({interval(found)})',
+    })
+  values = [0.0, *(row['value'] for row in seeds)]
+  values += [row[end] for row in means for end in ('low', 'high')]
+  x = {'axis': {'title': None}, 'scale': scale(values)}
+  many = len(arms) > 1
+  key = {'symbolType': 'circle', 'symbolSize': 60, 'columns': 2}
+  tones = {'domain': list(arms), 'range': [*map(colour, arms.values())]}
+  at = {
+      'y': field('row', 'nominal', scale={'domain': labels}, axis={
+          'title': None, 'grid': False, 'labelLimit': 150,
+      }),
+      'color': field('arm', 'nominal', scale=tones,
+                     legend=key if many else None),
+  }
+  if many:
+    at['yOffset'] = field('arm', 'nominal', scale={'domain': list(arms)})
+  return Chart(title, note, layered([
+      layer({'type': 'rule', 'color': 'var(--faint)'}, [{'value': 0}],
+            x=field('value', **x)),
+      layer(_DOT | {'size': 18, 'opacity': 0.55}, seeds, **at,
+            x=field('value', **x), description=_TOLD),
+      layer({'type': 'rule', 'strokeWidth': 1.8}, means, **at,
+            x=field('low', **x), x2={'field': 'high'}),
+      layer(_DOT, means, **at, x=field('value', **x), description=_TOLD),
+  ], 480, 40 + 24 * len(rows)))
 
-  def place(x):
-    return left + (x - xs[0]) / (xs[-1] - xs[0]) * (right - left)
 
-  drawn = []
-  for x, text in zip(xs, written(xs), strict=True):
-    style = 'zero' if x == 0 else 'grid'
-    drawn.append(
-        f'<path class="{style}" d="M{place(x):.1f} 4V{bottom}"/>'
-        f'<text x="{place(x):.1f}" y="{bottom + 16}" text-anchor="middle">'
-        f'{text}</text>'
-    )
-  for number, (text, (_, found, colour)) in enumerate(
-      zip(texts, rows, strict=True)
-  ):
-    y = 6 + _ROW * (number + 0.5)
-    drawn.append(
-        f'<text x="{left - 9:.1f}" y="{y + 4:.1f}" text-anchor="end">'
-        f'{escape(text)}</text>' + _whisker(found, colour, y, place)
-    )
-  keys = ''.join(
-      key(label, f'<circle class="dot c{colour % 6}" cx="13" cy="4" r="4"/>')
-      for label, colour in labels.items()
-  )
-  return figure(title, note, keys, (_WIDE, bottom + 22), ''.join(drawn))
+def confusion(
+    title: str, note: str, classes: list[str], counts: list[list[int]]
+) -> Chart:
+  """Pixels [truth][prediction], as percentages of a row."""
+  rows = []
+  for truth, line in zip(classes, counts, strict=True):
+    total = sum(line)
+    for guess, count in zip(classes, line, strict=True):
+      share = count / total if total else 0.0
+      rows.append({
+          'truth': truth, 'guess': guess, 'share': share,
+          'number': str(round(100 * share)) if total else NONE,
+          'tone': (share > _STRONG) + (share >= _WEAK),
+          'text': f'{truth} as {guess}: {count:,} pixels',
+      })
+  axis = {'title': None, 'grid': False, 'labelLimit': 200}
+  names = {'scale': {'domain': classes}}
+  top = axis | {'orient': 'top', 'labelAngle': -90}
+  at = {'x': field('guess', 'nominal', axis=top, **names),
+        'y': field('truth', 'nominal', axis=axis, **names)}
+  tones = {'domain': [0, 1, 2], 'range': [
+      'var(--faint)', 'var(--ink)', 'var(--paper)'
+  ]}
+  heat = field('share', legend=None, scale={'domain': [0, 1], 'range': [0, 1]})
+  return Chart(title, note, layered([
+      layer({'type': 'rect', 'fill': 'var(--heat)', 'stroke': 'var(--paper)'},
+            rows, **at, fillOpacity=heat, description=_TOLD),
+      layer('text', rows, **at, text=field('number', 'nominal'),
+            color=field('tone', 'ordinal', scale=tones, legend=None)),
+  ], 38 * len(classes), 30 * len(classes), autosize='pad'))

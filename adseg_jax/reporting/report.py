@@ -1,27 +1,26 @@
 """One HTML page from one or many runs, and their scores as tables."""
 
+import itertools
+
 from etils import epath
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from adseg_jax import files
 from adseg_jax.errors import UserError
-from adseg_jax.reporting.arms import Study, score, study
+from adseg_jax.reporting import vega
+from adseg_jax.reporting.arms import score, study
 from adseg_jax.reporting.numbers import duration, spread
-from adseg_jax.reporting.page import page
+from adseg_jax.reporting.page import drawn, page
 from adseg_jax.reporting.runs import MEASURES, read_runs
 from adseg_jax.reporting.sheets import markdown, table_csv
+from adseg_jax.reporting.tables import Row, Table, terminal
 from adseg_jax.reporting.verdicts import sentences
-
-_SHORT = {
-    'mean_iou': 'mean IoU', 'pixel_accuracy': 'pixel acc.',
-    'class_accuracy': 'class acc.',
-}
 
 
 def write_report(
-    workdirs: list[epath.PathLike], output: epath.PathLike
+    workdirs: list[epath.PathLike], output: epath.PathLike,
+    figures: epath.PathLike = '',
 ) -> epath.Path:
   """Writes a self-contained HTML page about finished runs.
 
@@ -32,13 +31,14 @@ def write_report(
       seed only are one arm; arms are compared with the first whose lambda is
       0, or else with the first.
     output: file to write, .html; replaced at once if it exists.
+    figures: folder for every chart as .svg and .pdf; '' writes none.
 
   Returns:
     The page.
 
   Raises:
     UserError: a folder holds no finished run, the data sets differ, a run is
-      named twice, or the output can't be written.
+      named twice, or the output or the figures can't be written.
   """
   output = epath.Path(output)
   if output.suffix != '.html':
@@ -55,7 +55,19 @@ def write_report(
         f'--output {output}: cannot be written ({error.strerror}): give '
         'another file'
     ) from error
+  if figures:
+    _write_figures(found, epath.Path(figures))
   return output
+
+
+def _write_figures(found, folder):
+  try:
+    vega.write(itertools.chain.from_iterable(drawn(found).values()), folder)
+  except OSError as error:
+    raise UserError(
+        f'--figures {folder}: cannot be written ({error.strerror}): give '
+        'another folder'
+    ) from error
 
 
 def table(workdirs: list[epath.PathLike]) -> Group:
@@ -68,44 +80,28 @@ def table(workdirs: list[epath.PathLike]) -> Group:
       is named twice.
   """
   found = study(read_runs(workdirs))
-  rows = _over_seeds(found) if found.has_seeds else _single(found)
-  named = [arm.name for arm in found.arms if arm.label != arm.name]
-  return Group(rows, *map(Text, [*named, *sentences(found)]))
-
-
-def _empty(first: list[str], last: list[str]) -> Table:
-  result = Table(box=None, pad_edge=False)
-  result.add_column(first[0])
-  for title in (*first[1:], *_SHORT.values(), *last):
-    left = title == 'split'
-    result.add_column(
-        title, justify='left' if left else 'right', no_wrap=True
-    )
-  return result
-
-
-def _over_seeds(found: Study) -> Table:
+  rows = [
+      Row(_cells(found, arm, split))
+      for split in found.splits for arm in found.arms
+  ]
   # The one setting that differs is the heading: 80 columns are soon full.
   first = found.arms[0]
   setting = first.name.removesuffix(f' {first.short}')
   title = 'arm' if setting == first.name else setting
-  result = _empty([title, 'split', 'seeds'], [])
-  for split in found.splits:
-    for arm in found.arms:
-      result.add_row(
-          Text(arm.short or arm.name), split, str(len(arm.runs)),
-          *(spread(arm.summary(score(split, key))) for key in MEASURES),
-      )
-  return result
+  head = [title, 'split', 'seeds'] if found.has_seeds else ['run', 'λ', 'split']
+  head += ['mean IoU', 'pixel acc.', 'class acc.']
+  shown = terminal(
+      Table(head + ['time'] * (not found.has_seeds), rows), left=('split',)
+  )
+  named = [arm.name for arm in found.arms if arm.label != arm.name]
+  return Group(shown, *map(Text, [*named, *sentences(found)]))
 
 
-def _single(found: Study) -> Table:
-  result = _empty(['run', 'λ', 'split'], ['time'])
-  for split in found.splits:
-    for arm in found.arms:
-      result.add_row(
-          Text(arm.first.name), f'{arm.weight:g}', split,
-          *(spread(arm.summary(score(split, key))) for key in MEASURES),
-          duration(arm.first.seconds),
-      )
-  return result
+def _cells(found, arm, split):
+  scores = [spread(arm.summary(score(split, key))) for key in MEASURES]
+  if found.has_seeds:
+    return [arm.short or arm.name, split, str(len(arm.runs)), *scores]
+  return [
+      arm.first.name, f'{arm.weight:g}', split, *scores,
+      duration(arm.first.seconds),
+  ]

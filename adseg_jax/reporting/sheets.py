@@ -4,80 +4,31 @@ import csv
 import io
 import math
 
+from adseg_jax.reporting import tables
 from adseg_jax.reporting.arms import Study, class_score, score
-from adseg_jax.reporting.numbers import (
-    difference,
-    duration,
-    interval,
-    pace,
-    ratio,
-    spread,
-)
 from adseg_jax.reporting.runs import MEASURES
 from adseg_jax.reporting.verdicts import cautions, sentences
 
 
-def _lines(head, rows):
+def _lines(table):
   """A Markdown table; a bar in a cell would end it."""
   def line(cells):
-    return '| ' + ' | '.join(
-        str(cell).replace('|', '\\|') for cell in cells
-    ) + ' |'
+    return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
 
-  return [line(head), '|' + '---|' * len(head), *map(line, rows), '']
-
-
-def _arms(study):
-  head = [
-      'arm', 'split', 'seeds', *MEASURES.values(), 'images per second',
-      'time per run',
+  return [
+      line(table.head), '|' + '---|' * len(table.head),
+      *(line(row.cells) for row in table.rows), '',
+      *([table.note, ''] if table.note else []),
   ]
-  rows = [
-      [arm.name, split, ' '.join(map(str, arm.runs)),
-       *(spread(arm.summary(score(split, key))) for key in MEASURES),
-       spread(arm.summary(lambda run: run.pace()), pace),
-       duration(arm.summary(lambda run: run.seconds).mean)]
-      for split in study.splits for arm in study.arms
-  ]
-  return _lines(head, rows)
-
-
-def _differences(study):
-  head = [
-      'difference', 'split', *(
-          text for name in MEASURES.values()
-          for text in (name, '95 % interval')
-      ),
-  ]
-  rows = []
-  for arm in study.rivals:
-    for split in study.splits:
-      cells = [f'{arm.label} against {study.reference.short}', split]
-      for key in MEASURES:
-        found = study.difference(arm, score(split, key))
-        cells += [difference(found.mean), interval(found)]
-      rows.append(cells)
-  return _lines(head, rows) if rows else []
-
-
-def _runs(study):
-  rows = [
-      [arm.label, seed, one['split'], *(ratio(one[key]) for key in MEASURES),
-       duration(run.seconds)]
-      for arm in study.arms for seed, run in arm.runs.items()
-      for one in run.scored
-  ]
-  return _lines(['arm', 'seed', 'split', *MEASURES.values(), 'time'], rows)
 
 
 def markdown(study: Study) -> str:
   """Arms, differences and runs as Markdown tables, with what they show."""
-  words = [
-      f'- {text}' for text in (*sentences(study), *cautions(study))
-  ]
+  words = [f'- {text}' for text in (*sentences(study), *cautions(study))]
+  compared = tables.differences(study)
   return '\n'.join([
-      *_arms(study), *_differences(study), *words, *([''] if words else []),
-      *_runs(study),
+      *_lines(tables.arms(study)), *(_lines(compared) if compared.rows else []),
+      *words, *([''] if words else []), *_lines(tables.every_run(study)),
   ])
 
 

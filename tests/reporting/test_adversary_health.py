@@ -1,3 +1,4 @@
+import html
 import json
 import re
 
@@ -34,30 +35,31 @@ def test_episodes_are_marked_and_explained(new_run):
       Band(400, 1000, 'the discriminator gives up'),
   ]
   words = health.words(found)
-  plain = re.sub('<[^p>]*>|</code>', '', words)
   for kind, where in (
       ('wins', 'seed 0, steps 200 to 800'),
       ('gives up', 'seed 3, steps 400 to 1000'),
   ):
-    advice = ADVICE[kind][1:]
-    assert f'{advice} (adversary.weight 0.1, {where}).</p>' in plain
-  assert '<code>--adversary.discriminator</code>' in words
+    assert any(
+        one.endswith(f'{ADVICE[kind][1:]} (adversary.weight 0.1, {where}).')
+        for one in words
+    )
   text = page(found)
-  assert words in text
+  assert '<code>--adversary.discriminator</code>' in text
+  assert words[0] in html.unescape(re.sub('</?code>', '', text))
   # The one chart whose metric these lines have.
-  assert text.count('class="band b0" x=') == 1
-  assert text.count('class="band b1" x=') == 1
-  assert text.count('</svg>the discriminator wins<') == 1
+  assert text.count('>the discriminator wins</text>') == 1
+  assert text.count('>the discriminator gives up</text>') == 1
 
 
 def test_health_is_said_too(new_run):
   found = study(read_runs([_with_lines(new_run('a'), [0.8] * 5)]))
   assert health.bands(found) == []
-  assert 'In no run did the discriminator win' in health.words(found)
+  (said,) = health.words(found)
+  assert said.startswith('In no run did the discriminator win')
 
 
 def test_nothing_is_said_where_nothing_was_measured(pair):
-  assert health.words(study(read_runs(pair))) == ''
+  assert health.words(study(read_runs(pair))) == []
 
 
 def test_dropped_updates_are_told(new_run):
@@ -65,4 +67,4 @@ def test_dropped_updates_are_told(new_run):
   found = study(read_runs([folder]))
   (sentence,) = health.dropped(found)
   assert 'seed 0' in sentence and 'until step 800' in sentence
-  assert sentence.split(', ')[1] in health.words(found)
+  assert sentence in health.words(found)

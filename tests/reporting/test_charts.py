@@ -1,8 +1,9 @@
 import json
 import math
-import re
 
 import pytest
+from drawing import texts, told
+from fake_run import CLASSES, confusion_of
 
 from adseg_jax.reporting import charts
 from adseg_jax.reporting.arms import study
@@ -23,10 +24,12 @@ def test_mean_and_deviation_over_seeds_by_hand(new_run):
         'segmentation_loss': line['step'] + shift
     })
   (arm,) = study(read_runs(folders)).arms
-  points, spread = charts.over_seeds(arm, 'segmentation_loss')
+  points = charts.over_seeds(arm, 'segmentation_loss')
   # Mean of 0, 1, 5 is 2, deviation sqrt((4 + 1 + 9) / 2).
-  assert points == [(step, step + 2) for step in (1, 2, 3, 4)]
-  assert spread[0] == pytest.approx((1, 3 - math.sqrt(7), 3 + math.sqrt(7)))
+  assert [point[:2] for point in points] == [
+      (step, step + 2) for step in (1, 2, 3, 4)
+  ]
+  assert points[0][2:] == pytest.approx((3 - math.sqrt(7), 3 + math.sqrt(7)))
 
 
 def test_a_step_with_one_value_has_no_spread(new_run):
@@ -35,34 +38,56 @@ def test_a_step_with_one_value_has_no_spread(new_run):
       'd_real': None if line['step'] == 3 else 0.8
   })
   (arm,) = study(read_runs(folders)).arms
-  points, spread = charts.over_seeds(arm, 'd_real')
-  assert points[0] == (1, pytest.approx(0.7))
-  assert points[2] == (3, 0.6)
-  assert math.isnan(spread[2][1]) and math.isnan(spread[2][2])
-  assert not math.isnan(spread[1][1])
+  points = charts.over_seeds(arm, 'd_real')
+  assert points[0][:2] == (1, pytest.approx(0.7))
+  assert points[2][:2] == (3, 0.6)
+  assert math.isnan(points[2][2]) and math.isnan(points[2][3])
+  assert not math.isnan(points[1][2])
 
 
 def test_curves_of_arms_and_of_adversaries(folders):
   found = study(read_runs(folders))
-  text = charts.learning(found)
-  assert text.count('class="spread') == 4
-  assert 'standard deviation of the seeds' in text
-  bands = [Band(2, 3, 'winning')]
-  rival = charts.adversary(found, bands)
-  assert rival.count('class="band b0" x=') == 2
-  assert '>D(real)' in re.sub('</svg>', '>', rival)
-  assert charts.adversary(study(read_runs(folders[:3]))) == ''
+  curve, loss = charts.learning(found)
+  assert 'standard deviation of the seeds' in loss.note
+  # Every fake run has 2 / step: its spread is 0.
+  assert told(loss)[1][0] == (
+      'step 2: adversary.weight 0 1 (1 to 1); adversary.weight 0.1 1 (1 to 1)'
+  )
+  assert told(curve)[0][0].startswith('step 4: adversary.weight 0 0.5')
+  losses, beliefs = charts.adversary(found, [Band(2, 3, 'winning')])
+  assert {'D(real)', 'D(fake)', 'winning'} <= set(texts(beliefs))
+  pair = 'segmentor 0.7 (0.7 to 0.7); discriminator 1.3 (1.3 to 1.3)'
+  assert [text for text, *_ in told(losses)][:2] == [
+      f'step 1: {pair}', f'step 2: {pair}; winning'
+  ]
+  # Nobody has D(fake) at step 2.
+  assert told(beliefs)[1][0] == 'step 2: D(real) 0.6 (0.6 to 0.6); winning'
+  assert charts.adversary(study(read_runs(folders[:3]))) == []
 
 
 def test_a_chart_without_its_metric_is_left_out(new_run):
   folder = new_run('a')
-  assert 'pulls' not in charts.adversary(study(read_runs([folder])))
+  drawn = charts.adversary(study(read_runs([folder])))
+  assert [chart.title for chart in drawn] == [
+      'Adversarial losses', 'What the discriminator believes'
+  ]
   _rewrite(folder, lambda line: line | {'gradient_ratio': 0.25})
-  text = charts.adversary(study(read_runs([folder])))
-  assert 'How hard the adversary pulls' in text
-  assert text.count('<figure') == 3
+  drawn = charts.adversary(study(read_runs([folder])))
+  assert drawn[-1].title == 'How hard the adversary pulls'
 
 
 def test_dots_only_where_there_are_seeds(folders, pair):
-  assert charts.measures(study(read_runs(folders))).count('<figure') == 6
-  assert charts.measures(study(read_runs(pair))) == ''
+  assert len(charts.measures(study(read_runs(folders)))) == 6
+  assert charts.measures(study(read_runs(pair))) == []
+
+
+def test_confusion_adds_the_seeds(folders):
+  first, second = charts.confusion(study(read_runs(folders)))
+  assert '3 seeds together' in first.note
+  for chart, shift in (first, 0), (second, 50):
+    counts = sum(confusion_of(0.1, seed + shift) for seed in range(3))
+    assert [text for text, *_ in told(chart)] == [
+        f'{truth} as {guess}: {counts[row, column]} pixels'
+        for row, truth in enumerate(CLASSES)
+        for column, guess in enumerate(CLASSES)
+    ]
