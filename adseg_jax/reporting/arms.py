@@ -6,14 +6,9 @@ import string
 from collections.abc import Callable
 
 from adseg_jax.errors import UserError
-from adseg_jax.reporting import numbers
+from adseg_jax.reporting import numbers, statistics
 from adseg_jax.reporting.runs import Run
-from adseg_jax.reporting.statistics import (
-    Difference,
-    Summary,
-    paired,
-    summarize,
-)
+from adseg_jax.reporting.statistics import Difference, Summary
 from adseg_jax.training.run import PLACES
 
 # What may differ within an arm.
@@ -23,15 +18,12 @@ _SHORT = 12  # characters that a value may have to be a short name
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arm:
-  """Runs of one experiment with different seeds.
+  """Runs of one experiment, by their seeds, in order.
 
-  Attributes:
-    name: the settings by which it differs from the other arms; the
-      experiment's name where there is no other arm.
-    short: for narrow places: the value of the one setting that differs, or,
-      where it is long or several differ, a letter that the name begins with.
-    colour: number of a colour of the style.
-    runs: seed -> run, in order of the seeds.
+  Its name is the settings by which it differs from the other arms, or the
+  experiment's where there is no other. The short one is for narrow places: the
+  value of the one setting that differs or, where that is long or several
+  differ, a letter that the name begins with.
   """
 
   name: str
@@ -62,17 +54,15 @@ class Arm:
 
   def summary(self, measure: Callable[[Run], float | None]) -> Summary:
     """Mean and standard deviation of a measure over the seeds."""
-    return summarize(self.by_seed(measure).values())
+    return statistics.summarize(self.by_seed(measure).values())
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-  """Everything that a report is about.
+  """Everything that a report is about: arms as they were named.
 
-  Attributes:
-    arms: in the order in which they were named.
-    reference: the arm that the others are compared with: the first with
-      lambda = 0, the control, or else the first; None if there is one arm.
+  The reference is the arm that the others are compared with: the first with
+  lambda = 0, the control, or else the first; None if there is one arm.
   """
 
   arms: list[Arm]
@@ -109,7 +99,8 @@ class Study:
 
   def difference(self, arm: Arm, measure: Callable) -> Difference:
     """An arm's measure minus the reference's, paired by seed."""
-    return paired(arm.by_seed(measure), self.reference.by_seed(measure))
+    theirs = self.reference.by_seed(measure)
+    return statistics.paired(arm.by_seed(measure), theirs)
 
 
 def score(split: str, key: str) -> Callable[[Run], float | None]:
@@ -147,10 +138,8 @@ def study(runs: list[Run]) -> Study:
     group[seed] = run
   groups = [dict(sorted(group.items())) for group in groups.values()]
   arms = [
-      Arm(name, short, colour, group)
-      for colour, (group, (name, short)) in enumerate(
-          zip(groups, _names(groups), strict=True)
-      )
+      Arm(*names, colour, groups[colour])
+      for colour, names in enumerate(_names(groups))
   ]
   reference = None
   if len(arms) > 1:
@@ -182,18 +171,13 @@ def _names(groups) -> list[tuple[str, str]]:
   if (len(keys) == 1 and max(map(len, values)) <= _SHORT
       and len({*values}) == len(values)):
     return list(zip(names, values, strict=True))
-  letters = [_letter(place) for place in range(len(names))]
-  return [
-      (f'{letter}: {name}', letter)
-      for letter, name in zip(letters, names, strict=True)
-  ]
+  found = []
+  for place, name in enumerate(names):
+    more, place = divmod(place, len(string.ascii_uppercase))
+    letter = string.ascii_uppercase[place] + str(more or '')
+    found.append((f'{letter}: {name}', letter))
+  return found
 
 
 def _value(settings, key):
   return numbers.value(settings.get(key, '(not set)'))
-
-
-def _letter(place: int) -> str:
-  alphabet = string.ascii_uppercase
-  more, place = divmod(place, len(alphabet))
-  return alphabet[place] + (str(more) if more else '')

@@ -14,15 +14,10 @@ from adseg_jax.reporting.vega import Chart
 def over_seeds(
     arm: Arm, key: str, kind: str = 'train'
 ) -> list[tuple[float, float, float, float]]:
-  """(step, mean, mean - deviation, mean + deviation) over the seeds.
+  """(step, mean, mean - deviation, mean + deviation) of a metric over seeds.
 
   A step counts the runs that have a number there; with fewer than two the
-  deviation is nan.
-
-  Args:
-    arm: whose runs.
-    key: name of the metric.
-    kind: 'train' or 'validation'.
+  deviation is nan. The kind is 'train' or 'validation'.
   """
   steps = {}
   for run in arm.runs.values():
@@ -94,11 +89,7 @@ def adversary(study: Study, bands: list[Band] = ()) -> list[Chart]:
   """Curves of both sides' losses and of what the discriminator believes.
 
   Empty where no arm has an adversary; a chart that no run has a metric for is
-  left out.
-
-  Args:
-    study: what the report is about.
-    bands: stretches of steps to mark in these curves.
+  left out. The bands are marked in all.
   """
   rivals = [arm for arm in study.arms if arm.weight]
   drawn = []

@@ -6,14 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adseg_jax.reporting.vega import (
-    Chart,
-    colour,
-    field,
-    layer,
-    layered,
-    scale,
-)
+from adseg_jax.reporting import vega
+from adseg_jax.reporting.vega import Chart, colour, field, layer, layered
 
 _WIDTH, _HEIGHT = 480, 270
 _POINTS = 150  # more can't be told apart on this width
@@ -77,24 +71,20 @@ def curves(
 ) -> Chart:
   """Lines over training steps.
 
-  Args:
-    title: heading of the chart.
-    note: a sentence under it.
-    series: lines; those without a finite value are named in the legend only.
-    limits: range of the y axis; None: that of the values.
-    rule: y value of a dotted line across the chart.
-    bands: steps to mark behind the lines.
+  A series without a finite value is named in the legend only. The limits are
+  those of the y axis, the values' own if None; the rule is a dotted line there.
   """
   rows = [
-      dict(zip(('line', 'step', 'value', 'low', 'high'), (one.label, *point),
-               strict=True))
-      for one in series for point in _thinned(one.points)
+      dict(step=step, value=value, low=low, high=high, line=one.label)
+      for one in series for step, value, low, high in _thinned(one.points)
   ]
-  levels = scale([row[key] for row in rows for key in ('value', 'low', 'high')])
-  if limits:
-    levels = {'domain': limits, 'clamp': True}  # a spread may leave them
+  levels = {'domain': limits, 'clamp': True}  # a spread may leave them
+  if not limits:
+    ends = 'value', 'low', 'high'
+    levels = vega.scale([row[end] for row in rows for end in ends])
   axis = {'title': 'step', 'grid': False, 'format': '~s'}
-  x = field('step', axis=axis, scale=scale([0, *(r['step'] for r in rows)]))
+  steps = vega.scale([0, *(row['step'] for row in rows)])
+  x = field('step', axis=axis, scale=steps)
   y = {'axis': {'title': None}, 'scale': levels}
   tone = _keys(series, [colour(one.colour) for one in series])
   dashes = [_DASHES[one.dash % len(_DASHES)] for one in series]

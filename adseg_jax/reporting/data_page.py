@@ -12,9 +12,8 @@ from rich.text import Text
 from adseg_jax import files
 from adseg_jax.data.check import Findings, Sample
 from adseg_jax.data.dataset import shorten
-from adseg_jax.errors import UserError
 from adseg_jax.reporting.numbers import NONE
-from adseg_jax.reporting.pages import render
+from adseg_jax.reporting.pages import render, writing
 from adseg_jax.reporting.pictures import Picture, legend, uri
 from adseg_jax.reporting.tables import Row, Table, terminal
 
@@ -110,14 +109,9 @@ def write_page(found: Findings, folder: Path) -> Path:
     UserError: the folder can't be written.
   """
   path = Path(folder) / PAGE
-  try:
+  with writing('--output', folder):
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, _page(found).encode())
-  except OSError as error:
-    raise UserError(
-        f'--output {folder}: cannot be written ({error.strerror}): give '
-        'another folder'
-    ) from error
   return path
 
 

@@ -2,20 +2,19 @@
 
 from typing import NamedTuple
 
-from adseg_jax.reporting import charts, health, panels, tables
-from adseg_jax.reporting.arms import Study, score
-from adseg_jax.reporting.numbers import (
-    difference,
-    duration,
-    listed,
-    pace,
-    ratio,
+from adseg_jax.reporting import (
+    charts,
+    health,
+    numbers,
+    panels,
+    tables,
+    verdicts,
 )
+from adseg_jax.reporting.arms import Study, score
 from adseg_jax.reporting.pages import render
 from adseg_jax.reporting.pictures import legend
 from adseg_jax.reporting.runs import MEASURES
 from adseg_jax.reporting.vega import Chart
-from adseg_jax.reporting.verdicts import cautions, sentences
 
 
 class Card(NamedTuple):
@@ -36,9 +35,9 @@ def _score_cards(study, split, mark):
       change = study.difference(study.main, score(split, key))
       if change.values:
         other = study.reference.short if study.reference.weight else 'control'
-        notes.append(f'{difference(change.mean)} vs {other}')
+        notes.append(f'{numbers.difference(change.mean)} vs {other}')
     first = mark and key == 'mean_iou'
-    cards.append(Card(ratio(found.mean), name, ', '.join(notes), first))
+    cards.append(Card(numbers.ratio(found.mean), name, ', '.join(notes), first))
   return cards
 
 
@@ -57,9 +56,9 @@ def cards(study: Study) -> list[Card]:
   speed = main.summary(lambda run: run.pace()).mean
   return [
       *shown,
-      Card(duration(seconds), 'training time', 'a run'),
+      Card(numbers.duration(seconds), 'training time', 'a run'),
       Card(f'{main.first.scores["step"]:,}', 'steps'),
-      Card(pace(speed), 'images per second', 'while training'),
+      Card(numbers.pace(speed), 'images per second', 'while training'),
   ]
 
 
@@ -98,21 +97,14 @@ def _surroundings(start: dict) -> str:
 
 def page(study: Study) -> str:
   """The report."""
-  main = study.main.first
-  changed, everything = tables.settings(study)
+  dataset = study.main.first.dataset
+  scored = numbers.listed(
+      f'{one["images"]:,} {one["split"]} images'
+      for one in study.main.first.scored
+  )
   return render(
-      'report.html', study=study, title=main.name,
-      scored=listed(
-          f'{one["images"]:,} {one["split"]} images' for one in main.scored
-      ),
-      verdicts=[text[:1].upper() + text[1:] for text in sentences(study)],
-      cautions=cautions(study), cards=cards(study), arms=tables.arms(study),
-      differences=tables.differences(study), charts=drawn(study),
-      health=health.words(study),
-      classes={split: tables.classes(study, split) for split in study.splits},
-      legend=legend(main.dataset['classes'], main.dataset['palette']),
-      differing=panels.differing(study), who=panels.keys(study),
-      kept=panels.kept(study), overview=panels.overview(study),
-      changed=changed, settings=everything, runs=tables.every_run(study),
-      made=_made(study),
+      'report.html', study=study, title=study.main.first.name, scored=scored,
+      cards=cards(study), charts=drawn(study), made=_made(study),
+      legend=legend(dataset['classes'], dataset['palette']), health=health,
+      panels=panels, tables=tables, verdicts=verdicts,
   )

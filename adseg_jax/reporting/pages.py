@@ -1,9 +1,13 @@
 """Pages from templates; every text in them is escaped."""
 
+import contextlib
 import re
 
 import jinja2
+from etils import epath
 from markupsafe import Markup, escape
+
+from adseg_jax.errors import UserError
 
 
 def _options(text: str) -> Markup:
@@ -19,6 +23,21 @@ _ENVIRONMENT.filters |= {
     'options': _options, 'words': lambda name: str(name).replace('_', '-'),
 }
 STYLE = _ENVIRONMENT.get_template('style.css').render()
+
+
+@contextlib.contextmanager
+def writing(option: str, path: epath.PathLike):
+  """Files below a path that an option named.
+
+  Raises:
+    UserError: one can't be written.
+  """
+  try:
+    yield
+  except OSError as error:
+    raise UserError(
+        f'{option} {path}: cannot be written ({error.strerror}): give another'
+    ) from error
 
 
 def render(template: str, **content) -> str:

@@ -1,20 +1,12 @@
 """Validation images of a report: where two arms differ most, and overviews."""
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
+from adseg_jax.reporting import pictures
 from adseg_jax.reporting.arms import Arm, Study
-from adseg_jax.reporting.pictures import (
-    VOID,
-    Key,
-    Panel,
-    Picture,
-    css,
-    indices,
-    painted,
-    photo,
-)
+from adseg_jax.reporting.pictures import VOID, Key, Panel, Picture, painted
 from adseg_jax.reporting.runs import Run
 
 _SHOWN = 6
@@ -27,18 +19,11 @@ _TONES = (
 _GREY = (128, 128, 128)
 
 
-@dataclasses.dataclass(frozen=True)
-class Pair:
-  """What two arms predicted for one image at one seed.
+class Pair(NamedTuple):
+  """What a rival and the reference predicted for one image at one seed.
 
-  Attributes:
-    name: of the image.
-    seed: of both runs.
-    arm: the rival; the other is the reference.
-    share: of the labelled pixels, how many were predicted differently.
-    truth: classes [H,W], VOID where there is no label.
-    ours: the rival's prediction [H,W].
-    theirs: the reference's prediction [H,W].
+  Share is that of the labelled pixels which they predicted differently; truth
+  (VOID where there is no label), ours (the rival's) and theirs are [H,W].
   """
 
   name: str
@@ -57,7 +42,12 @@ def _names(run: Run) -> list[str]:
 
 def _map(run, name, kind):
   path = run.folder / 'panels' / f'{name}_{kind}.png'
-  return indices(path, len(run.dataset['classes']))
+  return pictures.indices(path, len(run.dataset['classes']))
+
+
+def _photo(run, name):
+  path = run.folder / 'panels' / f'{name}{_IMAGE}'
+  return Picture(pictures.photo(path), 'photo', 'image')
 
 
 def _pair(study, arm, seed, name):
@@ -108,7 +98,6 @@ def _right(prediction, pair):
 def _panel(study, pair, palette):
   theirs, ours = study.reference, pair.arm
   tones = [_TONES[arm.colour % 6] for arm in (ours, theirs)]
-  path = ours.runs[pair.seed].folder / 'panels' / f'{pair.name}{_IMAGE}'
   text = (
       f'{pair.name}, seed {pair.seed}: {pair.share:.1%} of the pixels differ; '
       f'right: {_right(pair.theirs, pair):.1%} ({theirs.label}), '
@@ -116,7 +105,7 @@ def _panel(study, pair, palette):
   )
   right = painted(who_is_right(pair), [*tones, _GREY])
   return Panel(text, [
-      Picture(photo(path), 'photo', 'image'),
+      _photo(ours.runs[pair.seed], pair.name),
       Picture(painted(pair.truth, palette), 'map', 'truth'),
       Picture(painted(pair.theirs, palette), 'map', theirs.label),
       Picture(painted(pair.ours, palette), 'map', ours.label),
@@ -134,23 +123,20 @@ def differing(study: Study) -> list[Panel]:
 def keys(study: Study) -> list[Key]:
   """What the colours of who is right stand for."""
   return [
-      Key(f'only {arm.label} is right', css(_TONES[arm.colour % 6]))
+      Key(f'only {arm.label} is right', pictures.css(_TONES[arm.colour % 6]))
       for arm in study.arms
-  ] + [Key('they differ, both wrong', css(_GREY))]
+  ] + [Key('they differ, both wrong', pictures.css(_GREY))]
 
 
 def kept(study: Study) -> list[Panel]:
   """The main arm's validation images."""
   run = study.main.first
+  palette = run.dataset['palette']
   return [
-      Panel(name, [
-          Picture(photo(run.folder / 'panels' / f'{name}{_IMAGE}'), 'photo',
-                  'image'),
-          *(Picture(
-              painted(_map(run, name, kind), run.dataset['palette']), 'map',
-              kind,
-          ) for kind in ('truth', 'prediction')),
-      ]) for name in _names(run)
+      Panel(name, [_photo(run, name), *(
+          Picture(painted(_map(run, name, kind), palette), 'map', kind)
+          for kind in ('truth', 'prediction')
+      )]) for name in _names(run)
   ]
 
 
@@ -177,13 +163,13 @@ def overview(study: Study) -> Panel | None:
       name: run.folder / 'overview' / 'prediction.png'
       for name, run in _shown_runs(study).items()
   }
-  count = len(dataset['classes'])
-  found = [
-      Picture(painted(indices(path, count), dataset['palette']), 'wide', name)
-      for name, path in maps.items() if path.exists()
-  ]
+  found = []
+  for name, path in maps.items():
+    if path.exists():
+      label = pictures.indices(path, len(dataset['classes']))
+      found.append(Picture(painted(label, dataset['palette']), 'wide', name))
   for path in sorted(folder.glob('image.*'))[:1]:
-    found.append(Picture(photo(path), 'wide', 'image'))
+    found.append(Picture(pictures.photo(path), 'wide', 'image'))
   caption = folder / 'caption.txt'
   text = caption.read_text(encoding='utf-8').strip() if caption.exists() else ''
   return Panel(text, found)

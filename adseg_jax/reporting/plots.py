@@ -3,16 +3,10 @@
 import json
 from typing import NamedTuple
 
+from adseg_jax.reporting import vega
 from adseg_jax.reporting.numbers import NONE, difference, interval, ratio
 from adseg_jax.reporting.statistics import Difference
-from adseg_jax.reporting.vega import (
-    Chart,
-    colour,
-    field,
-    layer,
-    layered,
-    scale,
-)
+from adseg_jax.reporting.vega import Chart, colour, field, layer, layered
 
 _DOT = {'type': 'point', 'filled': True, 'size': 50, 'opacity': 1}
 _TOLD = field('text', 'nominal')
@@ -34,14 +28,8 @@ def dots(
 ) -> Chart:
   """A dot per value in columns from left to right, a bar in their middle.
 
-  Args:
-    title: heading of the chart.
-    note: a sentence under it.
-    columns: what stands in each.
-    word: what a value's name is.
-    joined: whether lines join the values of one name.
-    zero: whether the axis holds 0.
-    form: writes a value.
+  The word is what a value's name is; lines may join the values of one name, and
+  the axis may hold 0.
   """
   rows = [
       {'column': place, 'name': name, 'value': value,
@@ -55,7 +43,7 @@ def dots(
   ]
   places = list(range(len(columns)))
   labels = json.dumps([one.label for one in columns])
-  levels = scale([0.0] * zero + [row['value'] for row in rows])
+  levels = vega.scale([0.0] * zero + [row['value'] for row in rows])
   at = {
       'x': field('column', 'ordinal', scale={'domain': places}, axis={
           'title': None, 'labelAngle': 0, 'labelLimit': 110,
@@ -80,11 +68,7 @@ def intervals(
 ) -> Chart:
   """A row per difference: its seeds, its mean and its confidence interval.
 
-  Args:
-    title: heading of the chart.
-    note: a sentence under it.
-    rows: class, arm and difference.
-    arms: label -> number of a colour, for the legend.
+  Rows are class, arm and difference; arms are label -> number of a colour.
   """
   seeds, means, labels = [], [], list(dict.fromkeys(row[0] for row in rows))
   for label, arm, found in rows:
@@ -99,7 +83,7 @@ def intervals(
     })
   values = [0.0, *(row['value'] for row in seeds)]
   values += [row[end] for row in means for end in ('low', 'high')]
-  x = {'axis': {'title': None}, 'scale': scale(values)}
+  x = {'axis': {'title': None}, 'scale': vega.scale(values)}
   many = len(arms) > 1
   key = {'symbolType': 'circle', 'symbolSize': 60, 'columns': 2}
   tones = {'domain': list(arms), 'range': [*map(colour, arms.values())]}
@@ -152,4 +136,4 @@ def confusion(
             rows, **at, fillOpacity=heat, description=_TOLD),
       layer('text', rows, **at, text=field('number', 'nominal'),
             color=field('tone', 'ordinal', scale=tones, legend=None)),
-  ], 38 * len(classes), 30 * len(classes), autosize='pad'))
+  ], 38 * len(classes), 30 * len(classes), autosize='pad', padding=20))

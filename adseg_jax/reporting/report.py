@@ -12,6 +12,7 @@ from adseg_jax.reporting import vega
 from adseg_jax.reporting.arms import score, study
 from adseg_jax.reporting.numbers import duration, spread
 from adseg_jax.reporting.page import drawn, page
+from adseg_jax.reporting.pages import writing
 from adseg_jax.reporting.runs import MEASURES, read_runs
 from adseg_jax.reporting.sheets import markdown, table_csv
 from adseg_jax.reporting.tables import Row, Table, terminal
@@ -46,28 +47,15 @@ def write_report(
   found = study(read_runs(workdirs))
   texts = {'.md': markdown(found), '.csv': table_csv(found)}
   texts['.html'] = page(found)
-  try:
+  with writing('--output', output):
     output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
       files.write(output.with_suffix(suffix), text.encode())
-  except OSError as error:
-    raise UserError(
-        f'--output {output}: cannot be written ({error.strerror}): give '
-        'another file'
-    ) from error
   if figures:
-    _write_figures(found, epath.Path(figures))
+    with writing('--figures', figures):
+      shown = drawn(found).values()
+      vega.write(itertools.chain.from_iterable(shown), epath.Path(figures))
   return output
-
-
-def _write_figures(found, folder):
-  try:
-    vega.write(itertools.chain.from_iterable(drawn(found).values()), folder)
-  except OSError as error:
-    raise UserError(
-        f'--figures {folder}: cannot be written ({error.strerror}): give '
-        'another folder'
-    ) from error
 
 
 def table(workdirs: list[epath.PathLike]) -> Group:

@@ -16,6 +16,7 @@ _NEEDED = (
     'name', 'seed', 'segmentor.name', 'adversary.discriminator',
     'adversary.encoding', 'adversary.objective', 'adversary.weight',
 )
+_START = 'versions', 'commit', 'devices'
 MEASURES = {
     'mean_iou': 'mean IoU', 'pixel_accuracy': 'pixel accuracy',
     'class_accuracy': 'class accuracy',
@@ -26,17 +27,11 @@ MEASURES = {
 class Run:
   """What a finished run left in its folder.
 
-  Attributes:
-    folder: where it lies.
-    settings: the experiment, flat: dotted name -> value.
-    dataset: name, classes and palette.
-    made_with: versions, commit, devices and command of the first start.
-    starts: versions, commit and devices of every start.
-    amendments: what changed while it trained, and by which command, each.
-    train: lines of the training metrics.
-    validation: lines of the validation metrics.
-    scores: scores of the last step on the validation split.
-    test: the same on the test split; None where the data set has none.
+  Settings are flat: dotted name -> value; starts have the versions, commit and
+  devices of each, made_with also the first one's command; amendments are what
+  changed while it trained, and by which command; train and validation are
+  lines of metrics; scores are the last step's on the validation split, test
+  those on the test split, if there is one.
   """
 
   folder: epath.Path
@@ -99,6 +94,10 @@ def _json(path):
     ) from None
 
 
+def _only(entries, *keys):
+  return {key: entries[key] for key in keys}
+
+
 def _known(value):
   return math.nan if value is None else value
 
@@ -114,7 +113,7 @@ def _scores(scores):
           one | {key: _known(one[key]) for key in ratios}
           for one in scores['classes']
       ],
-  } | {key: scores[key] for key in ('step', 'split', 'images', 'seconds')}
+  } | _only(scores, 'step', 'split', 'images', 'seconds')
 
 
 def _check(run):
@@ -144,17 +143,9 @@ def read_run(folder: epath.PathLike) -> Run:
     run = Run(
         folder=folder,
         settings=flatten(about['experiment']),
-        dataset={
-            key: about['dataset'][key] for key in ('name', 'classes', 'palette')
-        },
-        made_with={
-            key: about[key]
-            for key in ('versions', 'commit', 'devices', 'command')
-        },
-        starts=[
-            {key: start[key] for key in ('versions', 'commit', 'devices')}
-            for start in about.get('starts', [about])
-        ],
+        dataset=_only(about['dataset'], 'name', 'classes', 'palette'),
+        made_with=_only(about, *_START, 'command'),
+        starts=[_only(one, *_START) for one in about.get('starts', [about])],
         amendments=amendments(about),
         train=[line for line in lines if line['kind'] == 'train'],
         validation=[line for line in lines if line['kind'] == 'validation'],

@@ -1,8 +1,8 @@
 """Means over seeds and differences paired by seed: pure functions."""
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -10,15 +10,8 @@ from scipy.special import stdtrit
 CONFIDENCE = 0.95
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
-  """A measure over seeds.
-
-  Attributes:
-    mean: nan where there is no value.
-    deviation: sample standard deviation (n - 1); nan below two values.
-    count: values that are not nan.
-  """
+class Summary(NamedTuple):
+  """Mean, sample standard deviation (nan below two) and count of values."""
 
   mean: float
   deviation: float
@@ -34,16 +27,11 @@ def summarize(values: Iterable[float]) -> Summary:
   )
 
 
-@dataclasses.dataclass(frozen=True)
-class Difference:
-  """One arm's measure minus another's, paired by seed.
+class Difference(NamedTuple):
+  """One arm's measure minus another's, for each seed that both have.
 
-  Attributes:
-    seeds: those that both arms have a value for, in order.
-    values: the difference of each.
-    mean: nan where no seed is common.
-    low: lower end of the confidence interval; nan below two common seeds.
-    high: upper end.
+  The mean is nan without such a seed, low and high, the ends of its confidence
+  interval, below two.
   """
 
   seeds: tuple[int, ...]
@@ -78,11 +66,8 @@ def paired(
       one, is left out.
   """
   differences = {
-      seed: ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs)
-  }
-  differences = {
-      seed: value for seed, value in differences.items()
-      if not math.isnan(value)
+      seed: value for seed in sorted(ours.keys() & theirs)
+      if not math.isnan(value := ours[seed] - theirs[seed])
   }
   found = summarize(differences.values())
   reach = math.nan

@@ -2,35 +2,25 @@
 
 import dataclasses
 import json
+from typing import NamedTuple
 
 import rich.table
 from rich.text import Text
 
 from adseg_jax.config import Experiment, flatten
+from adseg_jax.reporting import numbers
 from adseg_jax.reporting.arms import Study, class_score, differing, score
-from adseg_jax.reporting.numbers import (
-    NONE,
-    difference,
-    duration,
-    interval,
-    pace,
-    ratio,
-    spread,
-)
+from adseg_jax.reporting.numbers import NONE, difference, interval, spread
 from adseg_jax.reporting.pictures import css
 from adseg_jax.reporting.runs import MEASURES
 from adseg_jax.reporting.vega import colour
 from adseg_jax.reporting.verdicts import briefly
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-  """A row of a table.
+class Row(NamedTuple):
+  """Cells, of which the first is the heading, and how they look.
 
-  Attributes:
-    cells: the first is its heading.
-    colour: of a square before the heading: '' for none, or 'void'.
-    strong: whether it stands out.
+  The colour is that of a square before the heading: '' for none, or 'void'.
   """
 
   cells: list[str]
@@ -38,17 +28,8 @@ class Row:
   strong: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-  """A table.
-
-  Attributes:
-    head: titles of the columns.
-    rows: from the top.
-    note: a sentence under it; may be empty.
-    style: of the style sheet.
-    foot: cells of a last row.
-  """
+class Table(NamedTuple):
+  """Titles, rows, a sentence below, a style, and the cells of a last row."""
 
   head: list[str]
   rows: list[Row]
@@ -82,8 +63,8 @@ def arms(study: Study) -> Table:
         name = arm.name + ' (reference)' * (arm is study.reference)
         rows.append(Row([
             name, split, str(len(arm.runs)), *_scores(arm, split),
-            spread(arm.summary(lambda run: run.pace()), pace),
-            duration(arm.summary(lambda run: run.seconds).mean),
+            spread(arm.summary(lambda run: run.pace()), numbers.pace),
+            numbers.duration(arm.summary(lambda run: run.seconds).mean),
         ], colour(arm.colour), strong=arm is study.main))
   means = 'Mean ± sample standard deviation over the seeds. '
   return Table(
@@ -127,8 +108,9 @@ def every_run(study: Study) -> Table:
       [
           Row([
               arm.label, str(seed), one['split'],
-              *(ratio(one[key]) for key in MEASURES), f'{one["step"]:,}',
-              pace(run.pace()), duration(run.seconds), str(run.folder),
+              *(numbers.ratio(one[key]) for key in MEASURES),
+              f'{one["step"]:,}', numbers.pace(run.pace()),
+              numbers.duration(run.seconds), str(run.folder),
           ])
           for arm in study.arms for seed, run in arm.runs.items()
           for one in run.scored

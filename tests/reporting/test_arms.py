@@ -106,3 +106,10 @@ def test_measures_are_paired_by_seed_and_split(folders, new_run):
   assert other.main.by_seed(class_score('validation', 0)) == {
       0: pytest.approx(80 / 105)
   }
+
+
+def test_settings_that_read_the_same_do_not_merge_arms(new_run):
+  found = study(read_runs([
+      new_run('a', weight=0.1), new_run('b', weight=0.1000000001)
+  ]))
+  assert [arm.label for arm in found.arms] == ['arm A', 'arm B']
