@@ -38,6 +38,7 @@ class Findings:
     faults: what training refuses.
     warnings: what training accepts, but a person should know.
     samples: examples to show.
+    said: how original files were understood, a line each.
   """
 
   dataset: Dataset
@@ -46,6 +47,7 @@ class Findings:
   faults: tuple[Fault, ...]
   warnings: tuple[str, ...]
   samples: tuple[Sample, ...]
+  said: tuple[str, ...] = ()
 
 
 def check(dataset: Dataset, data: config.Data) -> Findings:
@@ -58,7 +60,7 @@ def check(dataset: Dataset, data: config.Data) -> Findings:
     UserError: there is nothing to read.
   """
   inspection = Inspection(dataset)
-  place, listed, splits = _splits(dataset, data)
+  place, listed, splits, said = _splits(dataset, data)
   samples, faulty = [], 0
   for split, (count, stream) in splits.items():
     inspection.begin(split)
@@ -78,12 +80,12 @@ def check(dataset: Dataset, data: config.Data) -> Findings:
   inspection.end()
   return Findings(
       dataset, place, inspection.tallies, (*listed, *inspection.faults),
-      tuple(_warnings(dataset, inspection)), tuple(samples),
+      tuple(_warnings(dataset, inspection)), tuple(samples), said(),
   )
 
 
 def _splits(dataset, data):
-  """Where the files are, what is wrong with their list, and the splits.
+  """Where files are, what is wrong with their list, splits, what is said.
 
   A split is its number of examples and a function that yields readings.
   """
@@ -95,7 +97,7 @@ def _splits(dataset, data):
             functools.partial(readings, dataset, originals, split),
         )
         for split, records in originals.splits.items()
-    }
+    }, originals.said
   from adseg_jax.data.examples import stored  # imports TensorFlow
 
   splits = {}
@@ -103,7 +105,7 @@ def _splits(dataset, data):
     if split:
       rows = list(stored(dataset, split, data))
       splits[split] = len(rows), functools.partial(_encoded, dataset, rows)
-  return str(dataset.builder(data).data_dir), (), splits
+  return str(dataset.builder(data).data_dir), (), splits, tuple
 
 
 def _encoded(dataset, rows):

@@ -197,7 +197,8 @@ class Inspection:
     if len(total) == 2 and void and total[0] and not total[1]:
       faults.append(Fault(
           BLACK_AND_WHITE, 'all labels', f'they hold only 0 and {VOID}, but '
-          f'{VOID} is void: store the class {self.dataset.classes[1]} as 1'
+          f'{VOID} is void: store the class {self.dataset.classes[1]} as 1, '
+          'or give the classes colours (`thing 255 255 255`)'
       ))
     self.faults += faults
     return faults

@@ -54,8 +54,8 @@ def read_png(file: Path | bytes) -> Label:
   Raises:
     BadFile: the file is broken, lossy or in colour.
   """
-  picture, stretch = _open(file)
-  if picture.mode in ('RGB', 'RGBA', 'LA', 'PA'):
+  picture, stretch = open_label(file)
+  if picture.mode not in ('1', 'L', 'P', 'I') and picture.mode[:4] != 'I;16':
     raise BadFile(
         COLOURED, f'the label is a PNG of mode {picture.mode}: its values '
         'are colours, not class ids; store class ids as 8-bit grey'
@@ -69,41 +69,6 @@ def read_png(file: Path | bytes) -> Label:
       (int(index), tuple(palette[index].tolist()))
       for index in present if index < len(palette)
   ))
-
-
-def mode(file: Path | bytes) -> str:
-  """Pillow's mode of a picture, such as L, P or RGB.
-
-  Raises:
-    BadFile: the file is broken or lossy.
-  """
-  return _open(file)[0].mode
-
-
-def read_coloured(file: Path | bytes, table: dict[tuple, int]) -> Label:
-  """A PNG whose colours are classes; grey is a colour too.
-
-  Args:
-    file: a PNG of any mode without loss.
-    table: (red, green, blue) -> id.
-
-  Raises:
-    BadFile: the file is broken or lossy, or has a colour outside the table.
-  """
-  parts = np.asarray(_open(file)[0].convert('RGB')).astype(np.int32)
-  packed = parts @ np.array([65536, 256, 1], np.int32)
-  known = {r * 65536 + g * 256 + b: one for (r, g, b), one in table.items()}
-  found, places = np.unique(packed, return_inverse=True)
-  strange = [colour for colour in found.tolist() if colour not in known]
-  if strange:
-    colours = [(c >> 16, c >> 8 & 255, c & 255) for c in strange]
-    raise BadFile(
-        STRANGE_COLOURS, f'the label holds the colour {colours[0]}'
-        + (f' and {len(colours) - 1} more' if colours[1:] else '')
-        + ', which no class has'
-    )
-  ids = np.array([known[colour] for colour in found.tolist()], np.int32)
-  return Label(ids[places.reshape(packed.shape)])
 
 
 def read_regions(file: Path) -> Label:
@@ -168,21 +133,39 @@ def encode(ids: np.ndarray) -> bytes:
   return file.getvalue()
 
 
-def _open(file: Path | bytes) -> tuple[Image.Image, int]:
-  """A picture, decoded, and by how much its values were stretched."""
+def open_label(file: Path | bytes) -> tuple[Image.Image, int]:
+  """A picture, decoded and upright, and by how much grey was stretched.
+
+  Raises:
+    BadFile: it is broken, lossy, or more than one picture.
+  """
   try:
     picture = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
-    raw = picture.tile[0][3] if picture.tile else ''
+    raw = raw_mode(picture)
+    many = getattr(picture, 'n_frames', 1)
+    lossy = picture.format in _LOSSY or picture.info.get('compression') in (
+        'jpeg', 'tiff_jpeg', 'webp'
+    )
     picture.load()
     ImageOps.exif_transpose(picture, in_place=True)
   except BROKEN as error:
     raise BadFile(
         UNREADABLE_LABEL, f'broken file, replace it: {error}'
     ) from error
-  if picture.format in _LOSSY:
+  if lossy:
     raise BadFile(
         UNREADABLE_LABEL, f'the label is a {picture.format}, which changes '
-        'ids: store a PNG'
+        'ids and colours: store a PNG'
+    )
+  if many > 1:
+    raise BadFile(
+        UNREADABLE_LABEL, f'the label file holds {many} pictures: store one'
     )
   # Pillow multiplies grey of 2 or 4 bits until it fills 8.
-  return picture, {'L;2': 85, 'L;4': 17}.get(raw, 1)
+  return picture, {'L;2': 85, 'L;4': 17}.get(raw[:3], 1)
+
+
+def raw_mode(picture: Image.Image) -> str:
+  """What Pillow calls the form in which an unread file stores its pixels."""
+  raw = picture.tile[0][3] if picture.tile else ''
+  return str(raw[0] if isinstance(raw, tuple) and raw else raw)

@@ -1,8 +1,10 @@
 """The original files of a data set: where they are, and which go together."""
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,9 @@ from adseg_jax.errors import UserError
 
 ROOT_VARIABLE = 'ADSEG_DATA'
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+
+# Left by Windows and macOS among files, or in archives.
+_LITTER = ('Thumbs.db', 'desktop.ini', '__MACOSX')
 
 NO_LABEL = 'images without a label'
 NO_IMAGE = 'labels without an image'
@@ -53,6 +58,9 @@ class Originals:
     read_label: label file -> Label; raises BadFile.
     faults: what is wrong with the list.
     options: what else decides what is prepared from the files.
+    deciding: files whose content decides how labels are read, beside those
+      of the examples.
+    said: function that says how the files are understood, a line each.
   """
 
   root: Path
@@ -60,6 +68,8 @@ class Originals:
   read_label: Callable[[Path], Label]
   faults: tuple[Fault, ...] = ()
   options: str = ''
+  deciding: tuple[Path, ...] = ()
+  said: Callable[[], tuple[str, ...]] = tuple
 
   def wrong(self) -> tuple[Fault, ...]:
     """What is wrong with the list, empty splits as well."""
@@ -69,19 +79,22 @@ class Originals:
   def digest(self) -> str:
     """12 hexadecimal digits that change with the list, a file or an option.
 
-    A file's size and time of change stand for its content: reading it all
-    would take minutes for a large data set.
+    Times and places of files do not count, nor do names of folders above.
     """
+    lines = [
+        (split, record.name, path)
+        for split, records in self.splits.items() for record in records
+        for path in (record.image, record.label)
+    ]
+    known = {path for _, _, path in lines}
+    lines += [('', '', path) for path in self.deciding if path not in known]
     digest = hashlib.sha256(self.options.encode())
-    for split, records in self.splits.items():
-      for record in records:
-        for path in (record.image, record.label):
-          stat = path.stat()
-          line = (
-              split, record.name, path.relative_to(self.root).as_posix(),
-              stat.st_size, stat.st_mtime_ns,
-          )
-          digest.update(repr(line).encode())
+    # Hashing leaves Python's global lock, and most of it is reading.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      contents = pool.map(_content, [path for _, _, path in lines])
+      for (split, name, path), content in zip(lines, contents, strict=True):
+        where = path.relative_to(self.root).as_posix()
+        digest.update(repr((split, name, where, content)).encode())
     return digest.hexdigest()[:12]
 
   def limited(self, limit: int) -> 'Originals':
@@ -90,6 +103,11 @@ class Originals:
         split: limited(records, limit)
         for split, records in self.splits.items()
     })
+
+
+def _content(path: Path) -> str:
+  with path.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def refuse(dataset: str, faults):
@@ -144,15 +162,44 @@ def find_root(
   return root
 
 
+def walk(folder: Path) -> tuple[list[Path], list[Path]]:
+  """Files below a folder in order, and what is no person's file.
+
+  Links to folders are followed, each folder once. Hidden files and folders,
+  what systems leave behind and links to nothing are in the second list.
+  """
+  files, odd, seen = [], [], set()
+  for top, folders, names in os.walk(folder, followlinks=True):
+    here = Path(top)
+    place = here.resolve()
+    if place in seen:
+      folders.clear()
+      continue
+    seen.add(place)
+    for name in sorted([*folders, *names]):
+      path = here / name
+      if name.startswith('.') or name in _LITTER or not path.exists():
+        odd.append(path)
+        if name in folders:
+          folders.remove(name)
+      elif name not in folders:
+        files.append(path)
+    folders.sort()
+  return sorted(files), sorted(odd)
+
+
 def listing(folder: Path, suffixes) -> tuple[dict[str, Path], list[Fault]]:
-  """Files below a folder by their names without suffix, and shared names."""
+  """Files below a folder by their names without suffix, and shared names.
+
+  Letters that a Mac takes apart are joined in the names.
+  """
   found, faults = {}, []
-  for path in sorted(folder.rglob('*')):
+  for path in walk(folder)[0]:
     name = path.relative_to(folder).as_posix()
     ending = next((s for s in suffixes if name.lower().endswith(s)), None)
-    if ending is None or path.name.startswith('.'):
+    if ending is None:
       continue
-    name = name[:-len(ending)]
+    name = unicodedata.normalize('NFC', name[:-len(ending)])
     if name in found:
       faults.append(Fault(TWICE, f'{found[name]} and {path.name}'))
     found[name] = path

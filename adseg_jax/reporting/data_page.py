@@ -81,7 +81,7 @@ def _about(found: Findings) -> list[str]:
   source = found.dataset.source
   if source and source.homepage:
     lines.append(f'from {source.homepage}; licence: {source.licence}')
-  return lines
+  return [*lines, *found.said]
 
 
 def verdict(found: Findings) -> str:

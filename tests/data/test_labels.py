@@ -87,29 +87,6 @@ def test_lossy_and_broken_labels_are_refused():
       labels.read_png(file)
 
 
-@pytest.mark.parametrize('mode', ['RGB', 'RGBA'])
-def test_colours_become_ids(mode):
-  palette = np.array([[0, 0, 0], [128, 64, 128], [1, 2, 3]], np.uint8)
-  wanted = np.array([[0, 1], [2, 2]])
-  table = {(0, 0, 0): 255, (128, 64, 128): 7, (1, 2, 3): 0, (9, 9, 9): 1}
-  label = labels.read_coloured(png(palette[wanted], mode), table)
-  assert label.ids.tolist() == [[255, 7], [0, 0]]
-
-
-def test_colours_of_a_palette_become_ids_in_any_order(tmp_path):
-  table = {(0, 0, 0): 255, (128, 64, 128): 0, (1, 2, 3): 1}
-  palette = [(1, 2, 3), (0, 0, 0), (128, 64, 128)]
-  layouts.paletted([[0, 1], [2, 2]], tmp_path / 'a.png', palette)
-  label = labels.read_coloured(tmp_path / 'a.png', table)
-  assert label.ids.tolist() == [[1, 255], [0, 0]]
-
-
-def test_unknown_colour_is_named():
-  file = png(np.array([[[5, 6, 7], [0, 0, 0]]], np.uint8))
-  with pytest.raises(BadFile, match=r'colour \(5, 6, 7\), which no class'):
-    labels.read_coloured(file, {(0, 0, 0): 0})
-
-
 def test_regions_are_integers_and_negative_is_void(tmp_path):
   path = tmp_path / 'a.regions.txt'
   path.write_text('0 7 -1\n3 3 -2 \n')

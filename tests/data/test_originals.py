@@ -1,4 +1,5 @@
 import os
+import unicodedata
 
 import pytest
 
@@ -25,7 +26,7 @@ def listed(tmp_path):
   return Originals(tmp_path, splits, None)
 
 
-def test_digest_changes_with_a_file_its_time_the_splits_and_options(listed):
+def test_digest_changes_with_a_file_the_splits_and_options(listed):
   first = listed.digest()
   assert listed.digest() == first and len(first) == 12
   others = {first, Originals(
@@ -36,16 +37,57 @@ def test_digest_changes_with_a_file_its_time_the_splits_and_options(listed):
       ), strict=True)), None
   ).digest()}
   label = listed.splits['train'][0].label
-  stat = label.stat()
   label.write_text('longer')
-  os.utime(label, ns=(stat.st_atime_ns, stat.st_mtime_ns))
   others.add(listed.digest())
-  label.write_text('a')
-  os.utime(label, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+  label.write_text('b')
   others.add(listed.digest())
   assert len(others) == 5
-  os.utime(label, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_digest_is_of_contents_not_of_times(listed, tmp_path):
+  first = listed.digest()
+  label = listed.splits['train'][0].label
+  stat = label.stat()
+  os.utime(label, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
   assert listed.digest() == first
+  label.write_text('c')  # as long as before, and as old
+  os.utime(label, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+  assert listed.digest() != first
+  other = tmp_path / 'other.png'
+  other.write_text('x')
+  decided = Originals(
+      listed.root, listed.splits, None, deciding=(label, other)
+  )
+  before = decided.digest()
+  other.write_text('y')
+  assert decided.digest() != before
+
+
+def test_walk_follows_links_once_and_leaves_litter_out(tmp_path):
+  root = tmp_path / 'root'
+  for name in (
+      'a.png', '.b.png', 'Thumbs.db', '__MACOSX/._a.png',
+      '.ipynb_checkpoints/a-checkpoint.png', 'sub/c.png',
+  ):
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text('')
+  (tmp_path / 'far').mkdir()
+  (tmp_path / 'far/d.png').write_text('')
+  (root / 'link').symlink_to(tmp_path / 'far')
+  (root / 'sub/round').symlink_to(root)
+  (root / 'gone.png').symlink_to(tmp_path / 'nothing')
+  files, odd = originals.walk(root)
+  assert [str(path.relative_to(root)) for path in files] == [
+      'a.png', 'link/d.png', 'sub/c.png'
+  ]
+  assert [str(path.relative_to(root)) for path in odd] == [
+      '.b.png', '.ipynb_checkpoints', 'Thumbs.db', '__MACOSX', 'gone.png'
+  ]
+
+
+def test_names_of_a_mac_are_joined(tmp_path):
+  (tmp_path / unicodedata.normalize('NFD', 'é.png')).write_text('')
+  assert list(originals.listing(tmp_path, ('.png',))[0]) == ['é']
 
 
 def test_empty_splits_are_wrong(listed):

@@ -1,0 +1,185 @@
+"""What the pixels of a label file hold, before anybody says what it means."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from adseg_jax.data.labels import (
+    COLOURED,
+    UNREADABLE_LABEL,
+    BadFile,
+    open_label,
+    raw_mode,
+)
+
+# Text of a PNG in which `adseg predict` says what its colours mean.
+OWN_CLASSES = 'adseg classes'
+_NONE = (-1, -1, -1)  # a colour that no table has
+
+
+class Pixels(NamedTuple):
+  """A label file's pixels.
+
+  Attributes:
+    places: int32 [H,W], each pixel's place in the tuples below.
+    form: 'grey', 'palette' or 'colour', as the file stores it.
+    numbers: what is stored: grey values, or indices of a palette; empty where
+      there are colours that are no grey.
+    shades: the same as an 8-bit file would show it: grey of few bits
+      stretched, a palette's grey instead of its index; empty where a colour
+      is no grey.
+    colours: red, green and blue that are shown.
+    classes: text in which the file says itself what its colours mean.
+  """
+
+  places: np.ndarray
+  form: str
+  numbers: tuple[int, ...]
+  shades: tuple[int, ...]
+  colours: tuple[tuple[int, int, int], ...]
+  classes: str = ''
+
+
+def read_pixels(path: Path) -> Pixels:
+  """Reads a label file of any mode without loss.
+
+  Raises:
+    BadFile: it is broken or lossy, or its values are not exact.
+  """
+  picture, stretch = open_label(path)
+  own = str(picture.info.get(OWN_CLASSES, ''))
+  if picture.mode in ('P', 'PA'):
+    found = _palette(picture)
+  elif picture.mode in ('RGB', 'RGBA'):
+    found = _colour(path, picture)
+  elif picture.mode in ('1', 'L', 'LA', 'I', 'F') or (
+      picture.mode.startswith('I;16')
+  ):
+    found = _grey(picture, stretch)
+  else:
+    raise BadFile(
+        COLOURED, f'the label is of mode {picture.mode}, whose colours are '
+        'not exact: store it as an RGB PNG'
+    )
+  return found._replace(classes=own)
+
+
+def _grey(picture: Image.Image, stretch: int) -> Pixels:
+  alpha = None
+  values = np.asarray(picture)
+  if picture.mode == 'LA':
+    values, alpha = values[..., 0], values[..., 1]
+  if picture.mode == 'F' and not (values == np.round(values)).all():
+    raise BadFile(
+        UNREADABLE_LABEL, 'the label holds fractions: store ids as 8-bit grey'
+    )
+  _check_alpha(values, alpha)
+  shown, places = _distinct(values.astype(np.int64))
+  bits = 1 if picture.mode == '1' else 8
+  shades = [255 * v for v in shown] if bits == 1 else shown
+  numbers = shown if bits == 1 else [v // stretch for v in shown]
+  deep = picture.mode not in ('1', 'L', 'LA')
+  colours = [(v, v, v) for v in (_eight_bits(shades) if deep else shades)]
+  return Pixels(
+      places, 'grey', tuple(numbers), tuple(shades), tuple(colours)
+  )
+
+
+def _eight_bits(values: list[int]) -> list[int]:
+  """The 8-bit grey levels that a file of more bits was made from; -1: none."""
+  for factor in (257, 256, 1):
+    if all(v % factor == 0 and 0 <= v // factor <= 255 for v in values):
+      return [v // factor for v in values]
+  return [-1] * len(values)
+
+
+def _palette(picture: Image.Image) -> Pixels:
+  indices = np.asarray(picture)
+  opacity = np.full(256, 255)
+  clear = picture.info.get('transparency')
+  if isinstance(clear, int):
+    opacity[clear] = 0
+  elif clear is not None:
+    opacity[:len(clear)] = list(clear)
+  alpha = None
+  if picture.mode == 'PA':
+    indices, alpha = indices[..., 0], indices[..., 1]
+  table = np.array(picture.getpalette('RGB')).reshape(-1, 3)
+  found, places = _distinct(indices.astype(np.int64))
+  colours = [
+      tuple(table[i].tolist()) if i < len(table) else _NONE for i in found
+  ]
+  if alpha is None:
+    packed = np.array(colours) @ np.array([65536, 256, 1])
+    _check_alpha(packed, opacity[found])
+  grey = all(r == g == b for r, g, b in colours)
+  shades = tuple(colour[0] for colour in colours) if grey else ()
+  # A grey file whose values happen to be stored as a palette.
+  form = 'grey' if shades == tuple(found) else 'palette'
+  return Pixels(places, form, tuple(found), shades, tuple(colours))
+
+
+def _colour(path, picture: Image.Image) -> Pixels:
+  parts = np.asarray(picture)
+  if parts.shape[-1] == 4:
+    parts, alpha = parts[..., :3], parts[..., 3]
+  else:
+    alpha = None
+  with Image.open(path) as unread:
+    raw = raw_mode(unread)
+    if ';16' in raw:
+      parts = _deep_colour(unread, raw, parts)
+  packed = parts.astype(np.int64) @ np.array([65536, 256, 1])
+  _check_alpha(packed, alpha)
+  found, places = _distinct(packed)
+  colours = [(c >> 16, c >> 8 & 255, c & 255) for c in found]
+  grey = all(r == g == b for r, g, b in colours)
+  shades = tuple(colour[0] for colour in colours) if grey else ()
+  return Pixels(places, 'colour', shades, shades, tuple(colours))
+
+
+def _deep_colour(unread: Image.Image, raw: str, upper):
+  """8 bits of 16: Pillow reads the upper ones, also where they are empty."""
+  swapped = raw[:-1] + {'B': 'L', 'L': 'B', 'N': 'B'}[raw[-1]]
+  try:
+    tile = unread.tile[0]
+    args = (swapped, *tile[3][1:]) if isinstance(tile[3], tuple) else swapped
+    unread.tile = [(*tile[:3], args)]
+    lower = np.asarray(unread)[..., :3]
+  except (OSError, ValueError, KeyError, TypeError):
+    lower = None
+  if lower is not None and lower.shape == upper.shape:
+    if not lower.any() or (lower == upper).all():
+      return upper
+    if not upper.any():
+      return lower
+  raise BadFile(
+      COLOURED, 'the label has 16 bits per channel, and its colours are not '
+      'of 8: store it with 8 bits per channel'
+  )
+
+
+def _check_alpha(values, alpha):
+  """Refuses a value that is there both seen and unseen."""
+  if alpha is None or alpha.all() or not alpha.any():
+    return
+  both = np.intersect1d(values[alpha == 0], values[alpha > 0])
+  if both.size:
+    raise BadFile(
+        COLOURED, 'the label holds a colour both opaque and transparent: do '
+        'they mean the same? Store it without transparency, void in a colour '
+        'of its own'
+    )
+
+
+def _distinct(values) -> tuple[list[int], np.ndarray]:
+  """Distinct values in order, and each one's place among them."""
+  if values.min(initial=0) >= 0 and values.max(initial=0) < 65536:
+    found = np.flatnonzero(np.bincount(values.ravel()))
+    where = np.zeros(65536, np.int32)
+    where[found] = np.arange(len(found))
+    return found.tolist(), where[values]
+  found, places = np.unique(values, return_inverse=True)
+  return found.tolist(), places.reshape(values.shape).astype(np.int32)
