@@ -140,7 +140,9 @@ def open_label(file: Path | bytes) -> tuple[Image.Image, int]:
     BadFile: it is broken, lossy, or more than one picture.
   """
   try:
-    picture = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+    # Pillow keeps some files open, to look for more pictures in them.
+    content = file if isinstance(file, bytes) else file.read_bytes()
+    picture = Image.open(io.BytesIO(content))
     raw = raw_mode(picture)
     many = getattr(picture, 'n_frames', 1)
     lossy = picture.format in _LOSSY or picture.info.get('compression') in (

@@ -89,7 +89,7 @@ def test_lists_decide_the_splits(data, tmp_path):
 
 @pytest.mark.parametrize('lists, text', [
     ({'train': 'n1', 'validation': 'n1'}, 'n1: in train.txt and validation'),
-    ({'train': 'n1', 'validation': 'n77'}, 'n77: validation.txt, line 1, lists'),
+    ({'train': 'n1', 'validation': 'n77'}, 'n77: validation.txt, line 1'),
     ({'train': 'n1'}, 'give train.txt and validation.txt'),
     ({'train': 'n1', 'validation': ''}, 'splits without an example: validati'),
 ])
