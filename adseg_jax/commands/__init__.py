@@ -14,4 +14,5 @@ COMMANDS = {
     'demo': 'demo',
     'fingerprint': 'fingerprint',
     'data check': 'data_check',
+    'data': 'data_copies',  # behind `data check`, which begins alike
 }

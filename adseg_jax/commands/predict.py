@@ -16,7 +16,8 @@ class Arguments:
   Writes, for each picture, labels/NAME.png (class ids, in the colours of the
   data set), overlays/NAME.jpg and, if asked, probabilities/NAME.npz. All are
   upright and of the picture's own size. A file that can't be read is named
-  and skipped; the exit status is then 1.
+  and skipped; the exit status is then 1. classes.txt beside them says what
+  the labels mean: with the pictures in images/, they are a data set `folder`.
 
   Examples:
 
@@ -77,7 +78,7 @@ def _predict(arguments, trained, files) -> list[str]:
   from adseg_jax.evaluation.inference import Views
   from adseg_jax.evaluation.predict import predictions
   from adseg_jax.inference import pictures
-  from adseg_jax.inference.predict_files import write_prediction
+  from adseg_jax.inference.predict_files import write_classes, write_prediction
 
   console, folder = Console(stderr=True), epath.Path(arguments.output)
   names, shelf = pictures.names(files), pictures.Shelf(files)
@@ -87,6 +88,7 @@ def _predict(arguments, trained, files) -> list[str]:
       classes=not arguments.probabilities,
   )
   try:
+    write_classes(folder, trained)
     for index, picture, prediction in track(
         found, f'step {trained.step}', len(files), console=console,
         transient=True,

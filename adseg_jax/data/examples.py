@@ -149,6 +149,11 @@ def _prepare(dataset: Dataset, data: config.Data):
           f"data set {dataset.name} can't be prepared in "
           f'{builder.data_dir}: {error}; give another folder as --data.prepared'
       ) from error
+  said = builder.originals.said() if dataset.originals else ()
+  print('\n'.join([
+      *said, f'Prepared copy of data set {dataset.name}: {builder.data_dir} '
+      '(`adseg data` lists and clears them)',
+  ]), flush=True)
   return builder
 
 

@@ -1,12 +1,14 @@
 """The TFDS builder of data sets whose original files we read ourselves."""
 
 import io
+import json
 import logging
 import pathlib
 
 import tensorflow_datasets as tfds
 
-from adseg_jax import config
+from adseg_jax import config, files
+from adseg_jax.data.copies import ORIGIN
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.data.inspection import Inspection, readings
 from adseg_jax.data.labels import encode
@@ -20,8 +22,9 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   another folder, or a changed one, is never taken for it.
   """
 
-  # 1.0.0 kept images as an EXIF tag has not turned them.
-  VERSION = tfds.core.Version('1.1.0')
+  # 1.0.0 kept images as an EXIF tag has not turned them; 1.1.0 read each label
+  # as its own mode said.
+  VERSION = tfds.core.Version('1.2.0')
   # TFDS's own search for this file needs importlib_resources, which it does
   # not declare for current Pythons.
   code_path = pathlib.Path(__file__)
@@ -43,6 +46,14 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         data_dir=data.prepared or None,
         config=tfds.core.BuilderConfig(name=self.originals.digest()),
     )
+
+  def download_and_prepare(self, **options):
+    """Prepares the copy, if there is none, and keeps what it was made from."""
+    super().download_and_prepare(**options)
+    files.write(self.data_path / ORIGIN, json.dumps({
+        'root': str(self.originals.root.resolve()),
+        'said': self.originals.said(),
+    }, indent=2).encode())
 
   def _info(self) -> tfds.core.DatasetInfo:
     return tfds.core.DatasetInfo(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from adseg_jax.data.dataset import shorten
 from adseg_jax.data.originals import IMAGES, Fault, listing, walk
-from adseg_jax.data.splits import listed, split_named
+from adseg_jax.data.splits import SPLITS, listed, split_named
 from adseg_jax.errors import UserError
 
 MASKS = ('.png', '.tif', '.tiff', '.bmp', '.gif')
@@ -223,10 +223,10 @@ def _whole(root, splits):
   if splits.keys() == {'train'}:
     splits.clear()
   elif splits and not {'train', 'validation'} <= splits.keys():
+    there = ' and '.join(split for split in SPLITS if split in splits)
     raise UserError(
-        f'{root}: has folders of {" and ".join(splits)} only: give one of '
-        'train and one of validation, or list the names in train.txt and '
-        'validation.txt'
+        f'{root}: has folders of {there} only: give one of train and one of '
+        'validation, or list the names in train.txt and validation.txt'
     )
 
 

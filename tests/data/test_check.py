@@ -211,7 +211,7 @@ def test_command_ends_with_status_1_where_something_is_wrong(
 
 @pytest.mark.parametrize('arguments, text', [
     ([], 'adseg data check'),
-    (['data'], 'adseg data check'),
+    (['data', 'chek'], 'chek'),
     (['data', 'check'], 'name a data set: one of earth, camvid'),
     (['data', 'check', 'moon'], 'no such data set'),
     (['data', 'check', 'folder', '--data.rot', 'x'], 'did you mean --data.ro'),
