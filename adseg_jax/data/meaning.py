@@ -73,12 +73,16 @@ def ways(pixels: Pixels, table: Table) -> Ways:
   return found
 
 
-def decide(files: Mapping[str, Ways], coloured: bool = False) -> Decision:
+def decide(
+    files: Mapping[str, Ways], coloured: bool = False,
+    black_and_white: bool = False,
+) -> Decision:
   """The one way in which all files are read.
 
   Args:
     files: name -> its ways; one with none is refused for itself.
     coloured: whether the classes have colours.
+    black_and_white: whether all pixels of all files are.
   """
   files = {name: found for name, found in files.items() if found}
   counts = collections.Counter(way for found in files.values() for way in found)
@@ -89,7 +93,7 @@ def decide(files: Mapping[str, Ways], coloured: bool = False) -> Decision:
   full = [way for way in order if counts[way] == len(files)]
   if not full:
     return _mixed(files, max(order, key=counts.__getitem__))
-  meant = _meaningful(files, full)
+  meant = _meaningful(files, full) if black_and_white else full
   way, *others = meant
   refused = {
       name: (AMBIGUOUS, other)
@@ -104,9 +108,9 @@ def decide(files: Mapping[str, Ways], coloured: bool = False) -> Decision:
 
 
 def _meaningful(files, full: list[str]) -> list[str]:
-  """Leaves out a way that sees one class and void where another sees more.
+  """Leaves out a way in which white is void and nothing but black is left.
 
-  That is how black and white masks look when 255 is taken for void.
+  That is how masks of two classes look when 255 is taken for void.
   """
   seen = {
       way: {one for found in files.values() for one in found[way]}
@@ -119,9 +123,7 @@ def _meaningful(files, full: list[str]) -> list[str]:
         and (other == COLOUR or VOID not in seen[other]) for other in full
     )
 
-  return [
-      way for way in full if len(seen[way] - {VOID}) > 1 or not poor(way)
-  ]
+  return [way for way in full if not poor(way)]
 
 
 def _mixed(files, way) -> Decision:
@@ -170,10 +172,11 @@ class Meaning:
     """How they are read."""
     with self._lock:
       if self._decision is None:
-        found = in_threads(self._ways, self._paths)
+        found = list(in_threads(self._ways, self._paths))
         names = map(self._name, self._paths)
         self._decision = decide(
-            dict(zip(names, found, strict=True)), bool(self._table.colours)
+            dict(zip(names, [one for one, _ in found], strict=True)),
+            bool(self._table.colours), all(two for _, two in found),
         )
     return self._decision
 
@@ -208,12 +211,17 @@ class Meaning:
         + (also if decision.also else '')
     )
 
-  def _ways(self, path) -> Ways:
+  def _ways(self, path) -> tuple[Ways, bool]:
+    """A file's ways, and whether it is black and white."""
     try:
       pixels = read_pixels(path)
     except BadFile:
-      return {}
-    return {} if pixels.classes else ways(pixels, self._table)
+      return {}, True
+    if pixels.classes:
+      return {}, True
+    return ways(pixels, self._table), bool(pixels.shades) and (
+        set(pixels.shades) <= {0, VOID}
+    )
 
   def _name(self, path) -> str:
     return os.path.relpath(path, self._root)

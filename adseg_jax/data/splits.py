@@ -66,9 +66,10 @@ def listed(root: Path, images, by_folder, folders):
             Fault(IN_TWO, name, f'in {seen[name].name} and {path.name}')
         )
       elif name not in images:
-        faults.append(
-            Fault(UNKNOWN, name, f'{path.name}, line {line.number}, lists it')
-        )
+        faults.append(Fault(
+            UNKNOWN, name, f'{path.name}, line {line.number}, lists it, but '
+            'there is no image of that name'
+        ))
       if name not in seen:
         names[split].append(name)
       seen[name] = path

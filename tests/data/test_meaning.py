@@ -193,8 +193,9 @@ def test_files_that_are_no_png(tmp_path, ending):
 def test_a_grey_palette_that_is_no_index_is_not_guessed(tmp_path):
   """GIF writers leave out values that no pixel has: 0 and 2 become 0 and 1."""
   picture = palette(TWO, [[0] * 3, [2] * 3])
-  found, _ = read(tmp_path, 'a\nb\nc\n', {'a': picture})
-  assert found['a'].kind == meaning.AMBIGUOUS
+  for text in 'a\nb\nc\n', 'a\nb\nvoid\n':
+    found, _ = read(tmp_path, text, {'a': picture})
+    assert found['a'].kind == meaning.AMBIGUOUS
   assert 'store ids as 8-bit grey PNGs' in found['a'].detail
   # Where one reading leaves the classes, the other is right.
   picture = palette(TRUTH, [[0] * 3, [1] * 3, [255] * 3])
