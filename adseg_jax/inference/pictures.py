@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from adseg_jax.data import pictures
-from adseg_jax.data.originals import IMAGES
+from adseg_jax.data.originals import IMAGES, walk
 from adseg_jax.data.pictures import Unreadable
 
 
@@ -28,8 +28,8 @@ def find(words, output: Path) -> tuple[list[Path], list[str]]:
     path = Path(word).expanduser()
     if path.is_dir():
       files = [
-          file for file in sorted(path.rglob('*'))
-          if file.suffix.lower() in IMAGES and file.is_file()
+          file for file in walk(path)[0]
+          if file.suffix.lower() in IMAGES
           and output not in file.resolve().parents
       ]
     elif path.exists():

@@ -56,7 +56,8 @@ def test_what_cannot_be_read_says_why(tmp_path):
 @pytest.fixture
 def folder(tmp_path):
   for name in ('a.png', 'b.JPG', 'sub/a.png', 'sub/a.tiff', 'out/labels/a.png',
-               'notes.txt'):
+               'notes.txt', '._a.png', '.ipynb_checkpoints/a-checkpoint.png',
+               '__MACOSX/._a.png'):
     path = tmp_path / 'in' / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
