@@ -108,10 +108,10 @@ def write_page(found: Findings, folder: Path) -> Path:
   Raises:
     UserError: the folder can't be written.
   """
-  path = Path(folder) / PAGE
+  path, text = Path(folder) / PAGE, _page(found)
   with writing('--output', folder):
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, _page(found).encode())
+    files.write(path, text.encode())
   return path
 
 

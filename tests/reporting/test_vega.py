@@ -29,6 +29,10 @@ def test_figures_are_in_the_colours_of_paper(folders, tmp_path):
   assert 'var(' not in drawn and '#2158d9' in drawn
   for name in names:
     assert (target / f'{name}.pdf').read_bytes().startswith(b'%PDF')
+  # One run has no spread: its areas are nan.
+  report.write_report(folders[:1], tmp_path / 'a.html', tmp_path / 'one')
+  drawn = (tmp_path / 'one' / 'segmentation-loss.svg').read_text('utf-8')
+  assert '#2158d9' in drawn
 
 
 def test_figures_that_cannot_be_written(pair, tmp_path):
