@@ -17,7 +17,7 @@ from adseg_jax.errors import UserError
 PACKAGE = Path(__file__).parents[1] / 'adseg_jax'
 # The module that reads .pth files has an Unpickler of its own, which refuses
 # whatever is no tensor.
-MAY_UNPICKLE = {'pretrained/pth.py'}
+MAY_UNPICKLE = {'networks/pretrained/pth.py'}
 RUNS_CODE = {
     'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'marshal', 'shelve',
     'torch', 'yaml',
