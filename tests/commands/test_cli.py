@@ -22,6 +22,7 @@ from adseg_jax import config
 from adseg_jax.commands import cli
 from adseg_jax.config import Experiment, flatten
 from adseg_jax.data import dataset as datasets
+from adseg_jax.data import examples
 from adseg_jax.errors import UserError
 from adseg_jax.training.loop import train
 
@@ -119,6 +120,9 @@ def test_a_workdir_that_cannot_be_written(
       raise PermissionError(errno.EACCES, 'Permission denied', str(path))
     mkdir(path, *arguments, **options)
 
+  data = on_toy(tiny).data
+  examples.load(datasets.find(data), 'train', data)
+  capsys.readouterr()  # where its prepared copy lies
   monkeypatch.setattr(os, 'makedirs', refuse)
   message = failure(capsys, lambda: train(on_toy(tiny), workdir))
   assert f'--workdir {workdir}: ' in message

@@ -85,11 +85,15 @@ def test_the_second_load_reads_what_the_first_prepared(tmp_path):
   assert examples.load(broken, 'train', data).digest == first.digest
 
 
-def test_preparation_is_quiet(tmp_path, capfd):
-  examples.load(
-      tiny([('a', IMAGE, LABEL)]), 'train', Data(prepared=str(tmp_path))
-  )
-  assert capfd.readouterr() == ('', '')
+def test_preparation_says_where_the_copy_lies_and_no_more(tmp_path, capfd):
+  for wanted in (
+      f'Prepared copy of data set tiny: {tmp_path}/tiny/1.0.0 (`adseg data` '
+      'lists and clears them)\n', '',
+  ):
+    examples.load(
+        tiny([('a', IMAGE, LABEL)]), 'train', Data(prepared=str(tmp_path))
+    )
+    assert capfd.readouterr() == (wanted, '')
 
 
 def test_void_and_every_class_pass(tmp_path):
