@@ -123,6 +123,12 @@ def misfits(
         'it only as it was before: turn the label, too, or store the image '
         'without the tag'
     )
+  elif size == (height, width) != (width, height):
+    yield Fault(
+        SIZES, where, f'the label, {width}x{height}, fits the image, '
+        f'{size[0]}x{size[1]}, only after a quarter turn: turn it, or take '
+        'away an EXIF tag that has turned it'
+    )
   elif size is not None and size != (width, height):
     yield Fault(
         SIZES, where, f'the image has {size[0]}x{size[1]} pixels, the label '

@@ -106,8 +106,18 @@ class Originals:
 
 
 def _content(path: Path) -> str:
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
+  try:
+    with path.open('rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest()
+  except OSError as error:
+    _unreadable(error)
+
+
+def _unreadable(error: OSError):
+  raise UserError(
+      f'{error.filename}: cannot be read ({error.strerror}): make it readable, '
+      'or move it away'
+  ) from error
 
 
 def refuse(dataset: str, faults):
@@ -167,9 +177,14 @@ def walk(folder: Path) -> tuple[list[Path], list[Path]]:
 
   Links to folders are followed, each folder once. Hidden files and folders,
   what systems leave behind and links to nothing are in the second list.
+
+  Raises:
+    UserError: a folder can't be read.
   """
   files, odd, seen = [], [], set()
-  for top, folders, names in os.walk(folder, followlinks=True):
+  for top, folders, names in os.walk(
+      folder, onerror=_unreadable, followlinks=True
+  ):
     here = Path(top)
     place = here.resolve()
     if place in seen:

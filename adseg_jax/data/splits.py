@@ -118,6 +118,7 @@ class _Finder:
   def __init__(self, images, folders):
     self._images = images
     self._folders = {folder.name.casefold() for folder in folders}
+    self._flat = not any('/' in name for name in images)
     self._bare = {}
     for name in images:
       self._bare.setdefault(name.split('/')[-1], []).append(name)
@@ -139,14 +140,14 @@ class _Finder:
     if len(columns) == 1:
       return whole
     first, second = (self._name(cell, path, line) for cell in columns[:2])
-    if len(columns) > 2 or first not in self._images or first != second:
-      # A file's name may hold spaces.
-      if re.search(r'[/\\]|\.\w{3,4}$', columns[-1]) and len(columns) == 2:
-        raise UserError(
-            f'{path}, line {line.number}: {line.text!r}: labels are found by '
-            "their images' names: give both the same, or list names alone"
-        )
+    # Else it is no image, or one whose file's name holds spaces.
+    if len(columns) > 2 or first not in self._images:
       return whole
+    if first != second:
+      raise UserError(
+          f'{path}, line {line.number}: {line.text!r}: labels are found by '
+          "their images' names: give both the same, or list names alone"
+      )
     return first
 
   def _name(self, text: str, path, line) -> str:
@@ -159,7 +160,9 @@ class _Finder:
       for one in (name, again):
         if one in self._images:
           return one
-    found = self._bare.get(text, []) if '/' not in text else []
+    # Where images have no folders, those of another machine say nothing.
+    bare = text.split('/')[-1] if text.startswith('/') and self._flat else text
+    found = self._bare.get(bare, []) if '/' not in bare else []
     if len(found) > 1:
       raise UserError(
           f'{path}, line {line.number}: {text} is {" and ".join(found[:2])}: '

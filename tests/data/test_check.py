@@ -125,6 +125,15 @@ def test_a_label_that_fits_an_image_unturned_is_told_so(data, tmp_path):
   assert fault.where == 'example n1' and 'EXIF' in fault.detail
 
 
+def test_a_label_that_a_tag_turns_away_is_told_so(data, tmp_path):
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  label = Image.fromarray(layouts.ids([0, 1, 2]).astype(np.uint8))
+  label.save(tmp_path / 'mine/labels/n1.png', exif=exif)
+  fault, = check(find(data), data).faults
+  assert fault.where == 'example n1' and 'a quarter turn' in fault.detail
+
+
 @pytest.mark.parametrize('orientation,turn', [(3, 2), (6, 1), (8, 3)])
 def test_an_image_is_shown_and_trained_on_as_a_tag_turns_it(
     data, tmp_path, orientation, turn

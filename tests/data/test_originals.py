@@ -85,6 +85,21 @@ def test_walk_follows_links_once_and_leaves_litter_out(tmp_path):
   ]
 
 
+def test_what_cannot_be_read_is_named(listed, tmp_path, monkeypatch):
+  def refuse(self, *arguments):
+    raise PermissionError(13, 'Permission denied', str(self))
+
+  def deny(path):
+    raise PermissionError(13, 'Permission denied', str(path))
+
+  monkeypatch.setattr(type(tmp_path), 'open', refuse)
+  with pytest.raises(UserError, match=r'a\.png: cannot be read \(Permission'):
+    listed.digest()
+  monkeypatch.setattr(os, 'scandir', deny)
+  with pytest.raises(UserError, match='cannot be read'):
+    originals.walk(tmp_path)
+
+
 def test_names_of_a_mac_are_joined(tmp_path):
   (tmp_path / unicodedata.normalize('NFD', 'é.png')).write_text('')
   assert list(originals.listing(tmp_path, ('.png',))[0]) == ['é']
