@@ -97,7 +97,7 @@ def find_layout(root: Path) -> Layout | None:
   ])
   if not lists and by_folder:
     _whole(root, by_folder)
-    more = [f'splits are folders: {", ".join(words)}']
+    more = [f'splits are folders: {", ".join(words)}'] if by_folder else []
   left = _left_out(root, pair or [*above], images, labels)
   return Layout(
       images, labels, lists or by_folder, (*faults, *wrong), (*more, *left)

@@ -227,8 +227,9 @@ def test_splits_that_are_not_clear(root, places, text):
 
 def test_a_lone_folder_of_train_is_divided(root):
   put(root, 'images/train', 'labels/train', 'abcd')
-  splits, _ = found(root)
+  splits, said = found(root)
   assert sorted(map(len, splits.values())) == [2, 2]
+  assert 'splits are' not in said
 
 
 def test_what_is_left_out_is_said(root):
