@@ -1,4 +1,4 @@
-"""Folders in every form of docs/own-data-forms.md.
+"""Folders in every form of docs/own_data_forms.md.
 
 What is read means the same in all: the classes sky and road, and labels of
 TRUTH. Its colours are black, white and purple, for void.

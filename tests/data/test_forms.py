@@ -16,7 +16,7 @@ from adseg_jax.data.dataset import find
 from adseg_jax.data.pictures import decode
 from adseg_jax.errors import UserError
 
-PAGE = Path(__file__).parents[2] / 'docs/own-data-forms.md'
+PAGE = Path(__file__).parents[2] / 'docs/own_data_forms.md'
 ROWS = {
     form: outcome
     for form, outcome in re.findall(
