@@ -21,8 +21,13 @@ def prepare():
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   # Small programs, too: the first state's compiles in just below a second.
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
+  if os.path.expanduser('~') == '~':
+    # Keras, which comes with TensorFlow, would make a folder of that name.
+    os.environ.setdefault('KERAS_HOME', os.devnull)
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     folder = programs()
+    if folder is None:
+      return
     try:
       folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # A home that can't be written is no reason to stop.
@@ -48,13 +53,15 @@ def importing():
       gc.enable()
 
 
-def programs() -> Path:
-  """Where compiled programs are kept on this machine.
+def programs() -> Path | None:
+  """Where compiled programs are kept on this machine; None without a home.
 
   A program for a CPU fits processors with the same instructions, and gives
   the same bits on as many cores; JAX asks for neither, and homes are shared.
   """
-  home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+  home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+  if home.startswith('~'):
+    return None
   digest = hashlib.sha256(machine().encode()).hexdigest()[:12]
   return Path(home) / 'adseg_jax' / 'programs' / digest
 

@@ -50,6 +50,20 @@ def test_a_home_that_cannot_be_written_is_no_mistake(tmp_path):
 
 
 @pytest.mark.usefixtures('bare')
+def test_without_a_home_nothing_is_kept(monkeypatch, tmp_path):
+  monkeypatch.delenv('XDG_CACHE_HOME')
+  monkeypatch.setenv('KERAS_HOME', '')
+  monkeypatch.delenv('KERAS_HOME')
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  monkeypatch.chdir(tmp_path)
+  environment.prepare()
+  assert environment.programs() is None
+  assert 'JAX_COMPILATION_CACHE_DIR' not in os.environ
+  assert os.environ['KERAS_HOME'] == os.devnull
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures('bare')
 def test_another_number_of_cores_keeps_programs_of_its_own(monkeypatch):
   here = environment.programs()
   monkeypatch.setattr(environment, 'cores', lambda: 1000)

@@ -22,6 +22,8 @@ from adseg_jax.errors import Stopped, UserError
 
 # Seconds for all hosts to start, as long as JAX itself waits.
 PATIENCE = 300
+# Options that name what is written.
+_WRITTEN = '--workdir', '--output'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,7 @@ def parse(kind: type, default, description: str, argv: list[str] | None = None):
   """
   shown = io.StringIO()
   words = [_at_home(word) for word in (sys.argv[1:] if argv is None else argv)]
+  _refuse_empty(words)
   try:
     with contextlib.redirect_stderr(shown):
       return tyro.cli(
@@ -73,9 +76,31 @@ def parse(kind: type, default, description: str, argv: list[str] | None = None):
 
 
 def _at_home(word: str) -> str:
-  """The word with its ~ expanded: a shell leaves that of --workdir=~/runs."""
+  """The word with its ~ expanded: a shell leaves that of --workdir=~/runs.
+
+  Raises:
+    UserError: this process has no home; the ~ would become a folder.
+  """
   option, path = re.fullmatch(r'(--[\w.-]+=)?(.*)', word, re.DOTALL).groups()
-  return (option or '') + os.path.expanduser(path)
+  found = os.path.expanduser(path)
+  if found == '~' or found.startswith('~/'):
+    raise UserError(
+        f'{word}: there is no home folder here: give the whole path, or set '
+        'HOME'
+    )
+  return (option or '') + found
+
+
+def _refuse_empty(words: list[str]):
+  """An empty name of a folder, as of a variable that is not set.
+
+  Raises:
+    UserError: what is written would lie in the current folder.
+  """
+  for word, after in itertools.zip_longest(words, words[1:]):
+    option, equals, value = word.partition('=')
+    if option in _WRITTEN and not (value if equals else after != ''):
+      raise UserError(f'{option} is empty: name a folder, or leave it out')
 
 
 def one_line(box: str) -> str:
@@ -108,6 +133,9 @@ def guard(command: Callable[[], None], interrupted: str = ''):
     command: what to run.
     interrupted: said after Ctrl-C; empty: what the KeyboardInterrupt says.
   """
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    # A terminal, or a log, may not know Greek, nor a class's or file's name.
+    sys.stdout.reconfigure(errors='replace')
   try:
     command()
   except UserError as error:
@@ -192,8 +220,10 @@ def _run(experiment: Experiment, description: str):
     train(arm, workdir, arguments.amend, arguments.profile)
   if not is_main():
     return
-  page = write_report(list(arms), folder / 'report.html')
   Console().print(table(list(arms)))
+  page = write_report(
+      list(arms), folder / 'report.html', option='--workdir'
+  )
   print(f'Report: {page}')
 
 

@@ -90,7 +90,7 @@ def _write(workdir: str, trained, output: Path):
     print('Writing the SavedModel ...')
     programs.write_saved_model(str(folder / card.MODEL), trained)
     content = card.card(epath.Path(workdir), trained)
-    (folder / 'README.md').write_text(card.to_markdown(content))
+    (folder / 'README.md').write_text(card.to_markdown(content), 'utf-8')
     (folder / 'card.json').write_text(json.dumps(content, indent=2) + '\n')
     if output.exists():
       shutil.rmtree(output)

@@ -42,8 +42,8 @@ def run(arguments: Arguments):
 
   from adseg_jax.reporting.report import table, write_report
 
+  Console().print(table(list(arguments.workdirs)))
   page = write_report(
       list(arguments.workdirs), arguments.output, arguments.figures
   )
-  Console().print(table(list(arguments.workdirs)))
   print(f'Report: {page}')

@@ -76,8 +76,10 @@ def run(arguments: Arguments):
   failed = execute(jobs, shares(arguments.jobs))
   folders = [job.workdir for job in jobs if job.finished]
   if folders:
-    page = write_report(folders, f'{arguments.workdir}/report.html')
     Console().print(table(folders))
+    page = write_report(
+        folders, f'{arguments.workdir}/report.html', option='--workdir'
+    )
     print(f'Report: {page}')
   if failed:
     raise UserError(

@@ -54,7 +54,8 @@ def builder(data: config.Data):
   Raises:
     UserError: no prepared copy, and the archives are missing.
   """
-  given = Path(data.root or os.environ.get(ROOT_VARIABLE, ''))
+  given = data.root or os.environ.get(ROOT_VARIABLE, '')
+  given = Path(given).expanduser()
   made = tfds_builder('cityscapes', data.prepared, _CONFIG)
   at_hand = all((given / archive).exists() for archive in _ARCHIVES)
   if made.data_path.exists() and not at_hand:

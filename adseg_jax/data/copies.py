@@ -37,9 +37,19 @@ class Copy(NamedTuple):
 
 
 def place(prepared: str = '') -> Path:
-  """Where copies lie: `data.prepared`, else where TFDS puts them."""
+  """Where copies lie: `data.prepared`, else where TFDS puts them.
+
+  Raises:
+    UserError: that is below a home, and there is none.
+  """
   given = prepared or os.environ.get('TFDS_DATA_DIR')
-  return Path(given or '~/tensorflow_datasets').expanduser()
+  try:
+    return Path(given or '~/tensorflow_datasets').expanduser()
+  except RuntimeError:
+    raise UserError(
+        'prepared data sets have no place, since there is no home folder here: '
+        'give a folder as --data.prepared or in TFDS_DATA_DIR'
+    ) from None
 
 
 def copies(top: Path) -> list[Copy]:

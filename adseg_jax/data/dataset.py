@@ -86,7 +86,8 @@ def find(data: config.Data) -> Dataset:
   if data.name not in MODULES:
     raise UserError(
         f'--data.name {data.name}: no such data set; known: '
-        f'{", ".join(MODULES)}'
+        f'{", ".join(MODULES)}; one of your own is known where its script is '
+        'imported'
     )
   module = importlib.import_module(MODULES[data.name])
   return module.dataset(data) if data.name == 'folder' else module.DATASET

@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from adseg_jax import config
-from adseg_jax.data import pictures
+from adseg_jax.data import copies, downloads, pictures
 from adseg_jax.data.dataset import Dataset, limited
 from adseg_jax.data.encoded import Encoded
 from adseg_jax.data.inspection import CHUNK, in_threads, misfits
@@ -123,6 +123,7 @@ def stored(dataset: Dataset, split: str, data: config.Data) -> Iterator[tuple]:
 
 def _prepare(dataset: Dataset, data: config.Data):
   """The builder, with its files written."""
+  copies.place(data.prepared)  # TFDS would make a folder of the name ~
   builder = dataset.builder(data)
   if builder.data_path.exists():
     return builder
@@ -134,7 +135,7 @@ def _prepare(dataset: Dataset, data: config.Data):
   )
   try:
     # TFDS prints a line about sizes that it does not know.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), downloads.asked_first():
       builder.download_and_prepare(download_config=options)
   except AssertionError as error:
     raise UserError(

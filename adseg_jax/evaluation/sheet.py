@@ -7,6 +7,7 @@ import numpy as np
 from etils import epath
 from PIL import Image, ImageDraw
 from rich.table import Table
+from rich.text import Text
 
 from adseg_jax.evaluation.score import Report
 from adseg_jax.files import write
@@ -75,7 +76,7 @@ def tables(content: dict) -> list[Table]:
     each.add_column(name, justify='right')
   for row in content['classes']:
     shown = [_shown(row[key]) for key in names.values()]
-    each.add_row(row['name'], *shown, f'{row["pixels"]:,}')
+    each.add_row(Text(row['name']), *shown, f'{row["pixels"]:,}')
   total = Table(box=None, pad_edge=False, show_header=False)
   total.add_column()
   total.add_column(justify='right')

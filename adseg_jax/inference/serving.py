@@ -1,6 +1,7 @@
 """A trained segmentor as a function of a picture."""
 
 import numpy as np
+from etils import epath
 
 from adseg_jax.evaluation.predict import make_predict
 from adseg_jax.inference.restore import restore
@@ -47,4 +48,4 @@ class Segment:
 
 def load(workdir, checkpoint: str = 'last') -> Segment:
   """As `adseg_jax.load`."""
-  return Segment(restore(workdir, checkpoint))
+  return Segment(restore(epath.Path(workdir).expanduser(), checkpoint))

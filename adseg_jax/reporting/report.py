@@ -21,7 +21,7 @@ from adseg_jax.reporting.verdicts import sentences
 
 def write_report(
     workdirs: list[epath.PathLike], output: epath.PathLike,
-    figures: epath.PathLike = '',
+    figures: epath.PathLike = '', option: str = '--output',
 ) -> epath.Path:
   """Writes a self-contained HTML page about finished runs.
 
@@ -33,6 +33,7 @@ def write_report(
       0, or else with the first.
     output: file to write, .html; replaced at once if it exists.
     figures: folder for every chart as .svg and .pdf; '' writes none.
+    option: what named the output, for messages.
 
   Returns:
     The page.
@@ -43,11 +44,11 @@ def write_report(
   """
   output = epath.Path(output)
   if output.suffix != '.html':
-    raise UserError(f'--output {output}: give a name that ends in .html')
+    raise UserError(f'{option} {output}: give a name that ends in .html')
   found = study(read_runs(workdirs))
   texts = {'.md': markdown(found), '.csv': table_csv(found)}
   texts['.html'] = page(found)
-  with writing('--output', output):
+  with writing(option, output):
     output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
       files.write(output.with_suffix(suffix), text.encode())

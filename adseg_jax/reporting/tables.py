@@ -41,10 +41,12 @@ class Table(NamedTuple):
 def terminal(table: Table, left: tuple[str, ...] = ()) -> rich.table.Table:
   """A table for a terminal; numbers, which are not named, stand to the right.
   """
-  shown = rich.table.Table(*table.head[:1], box=None, pad_edge=False)
-  for title in table.head[1:]:
+  first, *others = table.head
+  shown = rich.table.Table(box=None, pad_edge=False)
+  shown.add_column(Text(first))
+  for title in others:
     side = 'left' if title in left else 'right'
-    shown.add_column(title, justify=side, no_wrap=title != 'where')
+    shown.add_column(Text(title), justify=side, no_wrap=title != 'where')
   for row in table.rows:
     shown.add_row(*map(Text, row.cells))
   return shown

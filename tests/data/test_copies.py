@@ -11,6 +11,7 @@ from adseg_jax.data import examples
 from adseg_jax.data.copies import copies, place
 from adseg_jax.data.dataset import find
 from adseg_jax.data.pictures import decode
+from adseg_jax.errors import UserError
 
 
 @pytest.fixture
@@ -101,3 +102,11 @@ def test_where_copies_lie(monkeypatch, tmp_path):
   monkeypatch.delenv('TFDS_DATA_DIR')
   monkeypatch.setenv('HOME', str(tmp_path))
   assert place() == tmp_path / 'tensorflow_datasets'
+
+
+def test_without_a_home_copies_need_a_place(monkeypatch, tmp_path):
+  monkeypatch.delenv('TFDS_DATA_DIR', raising=False)
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  with pytest.raises(UserError, match=r'no home folder here: .*--data.prepar'):
+    examples.load(find(Data(name='earth')), 'train', Data(name='earth'))
+  assert place(str(tmp_path)) == tmp_path
