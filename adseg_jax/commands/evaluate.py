@@ -1,12 +1,12 @@
 """`adseg evaluate`: scores of a trained segmentor."""
 
 import dataclasses
-import re
 from typing import Annotated
 
 import tyro
 
 from adseg_jax import environment
+from adseg_jax.commands.windows import window_of
 from adseg_jax.errors import UserError
 
 
@@ -16,7 +16,8 @@ class Arguments:
 
   Prints scores per class and writes them to WORKDIR/evaluation/SPLIT/:
   scores.json, and the confusion matrix as confusion.csv and confusion.png.
-  Other views, checkpoints and data have a folder of their own beside it.
+  Other views, checkpoints and data have a folder of their own beside it. Where
+  the run can only be read, --output names the folder.
 
   Examples:
 
@@ -25,6 +26,8 @@ class Arguments:
   adseg evaluate runs/camvid --split test --scales 0.75 1 1.25 --flip
 
   adseg evaluate runs/cityscapes --sliding 768x768
+
+  adseg evaluate /shared/runs/camvid --output scores
   """
 
   workdir: tyro.conf.Positional[str] = ''
@@ -51,6 +54,9 @@ class Arguments:
   """Folder of the prepared data set; empty: where the run had it."""
   new_data: bool = False
   """Score images or labels that the run did not have."""
+  output: str = ''
+  """Folder for the scores; scores that are there are replaced. Empty: one in
+  WORKDIR/evaluation."""
 
 
 def run(arguments: Arguments):
@@ -66,6 +72,9 @@ def run(arguments: Arguments):
   # Slow to import: not before the arguments are read.
   from etils import epath
 
+  from adseg_jax.evaluation import folders
+
+  folders.check(arguments.output)
   with environment.importing():
     from adseg_jax.data import dataset as datasets
     from adseg_jax.evaluation.inference import Views
@@ -103,23 +112,6 @@ def check(arguments: Arguments):
   ):
     if wrong:
       raise UserError(f'--{option} is {value}: give {wanted}')
-
-
-def window_of(text: str) -> tuple[int, int] | None:
-  """'480x640' as (480, 640); '' as None.
-
-  Raises:
-    UserError: it is neither.
-  """
-  if not text:
-    return None
-  found = re.fullmatch(r'(\d+)x(\d+)', text)
-  window = tuple(map(int, found.groups())) if found else (0, 0)
-  if not all(window):
-    raise UserError(
-        f'--sliding is {text}: give HEIGHTxWIDTH in pixels, such as 480x480'
-    )
-  return window
 
 
 def _news(arguments, trained, dataset, split, now) -> list[str]:
@@ -171,6 +163,7 @@ def _evaluate(arguments, trained, dataset, data, split, views):
 
   from etils import epath
   from rich.console import Console
+  from rich.markup import escape
   from rich.progress import track
 
   with environment.importing():
@@ -186,12 +179,17 @@ def _evaluate(arguments, trained, dataset, data, split, views):
   workdir = epath.Path(arguments.workdir)
   now = splits.describe(examples)
   news = _news(arguments, trained, dataset, split, now)
+  ways, last = _ways(arguments) + news, max(saved_steps(workdir))
+  # Before the work: a run that can only be read has no room for scores.
+  folder = folders.claim(
+      workdir, arguments.output, split, ways, trained.step, last
+  )
   begun = time.monotonic()
   report = score(
       trained, examples, views,
       arguments.batch or trained.experiment.evaluation.batch,
       lambda images: track(
-          images, f'{split}, step {trained.step}', len(examples),
+          images, escape(f'{split}, step {trained.step}'), len(examples),
           console=console, transient=True,
       ),
   )
@@ -204,10 +202,9 @@ def _evaluate(arguments, trained, dataset, data, split, views):
       'seconds': time.monotonic() - begun,
       'versions': versions(), 'devices': devices(),
   }
-  folder = folders.folder_of(workdir, split, _ways(arguments) + news)
-  if trained.step != max(saved_steps(workdir)):
-    folder = folders.of_step(folder, trained.step)
-  folders.make_room(folder, trained.step)
+  for table in sheet.tables(found):
+    console.print(table)
+    console.print()
   sheet.write_csv(folder / 'confusion.csv', report.confusion, trained.classes)
   write_picture(
       folder / 'confusion.png', sheet.draw(report.confusion, trained.classes)
@@ -216,7 +213,4 @@ def _evaluate(arguments, trained, dataset, data, split, views):
       folder / 'scores.json',
       (json.dumps(about | found, indent=2) + '\n').encode(),
   )
-  for table in sheet.tables(found):
-    console.print(table)
-    console.print()
   print(f'{split}, {len(examples)} images, step {trained.step}: {folder}')

@@ -6,6 +6,7 @@ from pathlib import Path
 import tyro
 
 from adseg_jax import environment
+from adseg_jax.commands.windows import window_of
 from adseg_jax.errors import UserError
 
 
@@ -33,6 +34,11 @@ class Arguments:
   """Folder of the results."""
   probabilities: bool = False
   """Also write the probabilities of the classes, float32 [H,W,C]."""
+  sliding: str = ''
+  """HEIGHTxWIDTH of the parts that a picture is predicted in, such as 480x480,
+  in pixels: for pictures that do not fit the device. The labels stay the same.
+  Empty: pictures above 1536x1536 pixels in parts of 1024x1024, others
+  whole."""
   checkpoint: str = 'last'
   """last (which the run's own scores are of), best (by validation mean IoU),
   or a step."""
@@ -52,6 +58,7 @@ def run(arguments: Arguments):
     )
   if arguments.output is None:
     raise UserError('give a folder for the results: --output DIR')
+  window = window_of(arguments.sliding)
   # Slow to import: not before the arguments are read.
   with environment.importing():
     from adseg_jax.data.dataset import shorten
@@ -62,14 +69,14 @@ def run(arguments: Arguments):
   if not files:
     raise UserError(f'{shorten(words)}: no picture there')
   trained = restore(workdir, arguments.checkpoint)
-  skipped = empty + _predict(arguments, trained, files)
+  skipped = empty + _predict(arguments, trained, files, window)
   written = len(files) + len(empty) - len(skipped)
   print(f'{written} pictures: {arguments.output}')
   if skipped:
     raise UserError(f'skipped {len(skipped)}: {shorten(skipped)}')
 
 
-def _predict(arguments, trained, files) -> list[str]:
+def _predict(arguments, trained, files, window) -> list[str]:
   """Writes the results; names what was skipped."""
   from etils import epath
   from rich.console import Console
@@ -83,7 +90,7 @@ def _predict(arguments, trained, files) -> list[str]:
   console, folder = Console(stderr=True), epath.Path(arguments.output)
   names, shelf = pictures.names(files), pictures.Shelf(files)
   found = predictions(
-      trained, shelf.sizes, shelf.read, Views(),
+      trained, shelf.sizes, shelf.read, Views(window=window),
       trained.experiment.evaluation.batch,
       classes=not arguments.probabilities,
   )

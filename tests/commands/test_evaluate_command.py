@@ -1,15 +1,21 @@
 import csv
+import errno
+import io
 import json
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from adseg_jax.commands import cli
 from adseg_jax.errors import UserError
+from adseg_jax.evaluation import score as scoring
+from adseg_jax.evaluation import sheet
 from adseg_jax.inference.exporting import card
 from adseg_jax.inference.restore import restore
+from adseg_jax.reporting import tables
 
 
 def evaluate(*argv):
@@ -132,6 +138,54 @@ def test_other_ways_leave_the_first_scores(copied, capsys):
   ]
   content = card.card(workdir, restore(workdir, '60'))
   assert [one['views']['flip'] for one in content['scores']] == [True, False]
+
+
+def test_a_run_that_can_only_be_read(copied, tmp_path, monkeypatch, capsys):
+  workdir, _ = copied
+  evaluate(workdir)
+  plain = read(workdir)
+  shutil.rmtree(workdir / 'evaluation')
+  (workdir / 'evaluation').write_text('no folder')
+  with monkeypatch.context() as patch:
+    patch.setattr(scoring, 'score', lambda *_: pytest.fail('worked in vain'))
+    with pytest.raises(UserError, match='give another folder as --output'):
+      evaluate(workdir)
+  output = tmp_path / 'a/b'
+  for _ in range(2):  # scores that are there are replaced
+    evaluate(workdir, '--output', output)
+    found = json.loads((output / 'scores.json').read_text())
+    assert found['confusion'] == plain['confusion']
+    assert {path.name for path in output.iterdir()} == {
+        'scores.json', 'confusion.csv', 'confusion.png'
+    }
+  for taken in (workdir, tmp_path / 'file'):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match=f'--output {taken}: '):
+      evaluate(workdir, '--output', taken)
+
+
+def test_scores_are_shown_before_a_disk_is_full(copied, monkeypatch, capsys):
+  def full(*_):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  monkeypatch.setattr(sheet, 'write_csv', full)
+  with pytest.raises(OSError, match='No space'):
+    evaluate(copied[0])
+  assert 'mean IoU' in capsys.readouterr().out
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are():
+  row = dict.fromkeys(
+      ('iou', 'accuracy', 'precision', 'boundary_f1', 'boundary_iou')
+  ) | {'name': '[red]car[/] [/x]', 'pixels': 3}
+  console = Console(file=io.StringIO(), width=120)
+  console.print(*sheet.tables({'classes': [row]}))
+  console.print(tables.terminal(
+      tables.Table(['[b]x[/b]', '[/y]'], [tables.Row(['[i]a[/i]', '[/z]'])])
+  ))
+  shown = console.file.getvalue()
+  for text in row['name'], '[b]x[/b]', '[/y]', '[i]a[/i]', '[/z]':
+    assert text in shown
 
 
 def test_scores_of_an_earlier_end_get_out_of_the_way(copied, capsys):

@@ -100,6 +100,24 @@ def test_a_large_picture_goes_through_windows(
   np.testing.assert_array_equal(labels, label)
 
 
+def test_parts_of_a_size_that_is_given(trained_run, photos, tmp_path, capsys):
+  folder, image = photos
+  seen, make = [], predicting.make_sliding
+
+  def noted(trained, views, *more):
+    seen.append(views.window)
+    return make(trained, views, *more)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(predicting, 'make_sliding', noted)
+    predict(trained_run, folder / 'colour.png', '--output', tmp_path / 'out',
+            '--sliding', '16x24')
+  assert seen == [(16, 24)]
+  labels, _ = adseg_jax.load(trained_run)(image)
+  found = read(tmp_path / 'out/labels/colour.png')
+  assert (found == labels).mean() > 0.999
+
+
 @pytest.mark.parametrize('largest', [predicting.LARGEST, 0])
 def test_a_resized_run_answers_at_the_picture_s_size(
     resized_run, photos, tmp_path, monkeypatch, capsys, largest
@@ -138,6 +156,7 @@ def test_load_gives_classes_and_probabilities(trained_run):
     ([], 'give a workdir and pictures'),
     (['RUN'], 'give a workdir and pictures'),
     (['RUN', 'a.png'], '--output DIR'),
+    (['RUN', 'PHOTO', '--output', 'out', '--sliding', '9'], '--sliding is 9: '),
     (['RUN', 'a.png', 'b/*.png', '--output', 'out'],
      r'a.png, b/\*.png: no picture there'),
     (['nowhere', 'PHOTO', '--output', 'out'], 'nowhere: no experiment.json'),
