@@ -4,11 +4,13 @@ Nothing is written, so a run that still trains can be read.
 """
 
 import contextlib
+import functools
 import json
 import logging
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
@@ -16,7 +18,7 @@ from etils import epath
 from adseg_jax import config
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.method.method import make_method
+from adseg_jax.method.method import make_method, make_segmentor
 from adseg_jax.method.state import initialize
 from adseg_jax.training.checkpoint import (
     FOLDER,
@@ -62,17 +64,19 @@ def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
     UserError: there is no such checkpoint, or it can't be read.
   """
   experiment, classes, palette = describe(workdir)
-  method = make_method(experiment, len(classes))
-  network = _shapes(method, experiment).segmentor
-  wanted = {'params': network.params}
-  if network.model_state:
-    wanted['model_state'] = network.model_state
+  # Alone: a discriminator of one's own need not be known here.
+  segmentor = make_segmentor(experiment.segmentor, len(classes))
+  model_state = dict(jax.eval_shape(
+      functools.partial(segmentor.init, train=False), jax.random.key(0),
+      jnp.zeros((1, *experiment.data.crop, 3)),
+  ))
+  wanted = {'params': model_state.pop('params')}
+  if model_state:
+    wanted['model_state'] = model_state
   step, found = _restore(workdir, checkpoint, {'segmentor': wanted})
   found = found['segmentor']
   variables = {'params': found['params'], **found.get('model_state', {})}
-  return Trained(
-      experiment, classes, palette, method.segmentor, variables, step
-  )
+  return Trained(experiment, classes, palette, segmentor, variables, step)
 
 
 def restore_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
@@ -81,19 +85,15 @@ def restore_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
   Arguments and errors are those of `restore`; leaves are NumPy arrays.
   """
   experiment, classes, _ = describe(workdir)
-  shapes = _shapes(make_method(experiment, len(classes)), experiment)
+  shapes = initialize.eval_shape(
+      jax.random.key(0), make_method(experiment, len(classes)),
+      experiment.data.crop,
+  )
   step, found = _restore(workdir, checkpoint, {
       name: {'params': getattr(shapes, name).params}
       for name in ('segmentor', 'discriminator')
   })
   return step, {name: network['params'] for name, network in found.items()}
-
-
-def _shapes(method, experiment: config.Experiment):
-  """TrainState of shapes; nothing is computed."""
-  return initialize.eval_shape(
-      jax.random.key(0), method, experiment.data.crop
-  )
 
 
 def _restore(workdir, checkpoint: str, wanted: dict):

@@ -4,7 +4,8 @@ import dataclasses
 
 import flax.linen as nn
 
-from adseg_jax.config import Adversary, Experiment, Optimizer
+from adseg_jax.config import Adversary, Experiment, Optimizer, Segmentor
+from adseg_jax.errors import UserError
 from adseg_jax.networks.discriminators import DISCRIMINATORS
 from adseg_jax.networks.segmentors import SEGMENTORS
 
@@ -30,21 +31,43 @@ class Method:
   precision: str = 'float32'
 
 
-def make_method(experiment: Experiment, num_classes: int) -> Method:
-  """The method of an experiment on a data set with that many classes."""
-  config = experiment.segmentor
+def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
+  """The segmentor of an experiment on a data set with that many classes.
+
+  Raises:
+    UserError: it is not in its table.
+  """
   options = {'num_classes': num_classes, 'width': config.width}
   if config.name == 'multiscale':
     options['local_normalization'] = config.local_normalization
   if config.name == 'dilated8':
     options['context'] = config.context
     options['recompute'] = config.recompute
-  return Method(
-      SEGMENTORS[config.name](**options),
-      DISCRIMINATORS[experiment.adversary.discriminator](
-          width=experiment.adversary.width
-      ),
-      experiment.adversary,
-      experiment.optimizer,
-      precision=experiment.precision,
+  return _entry(SEGMENTORS, 'segmentor.name', config.name)(**options)
+
+
+def make_method(experiment: Experiment, num_classes: int) -> Method:
+  """The method of an experiment on a data set with that many classes.
+
+  Raises:
+    UserError: a network is not in its table.
+  """
+  adversary = experiment.adversary
+  discriminator = _entry(
+      DISCRIMINATORS, 'adversary.discriminator', adversary.discriminator
   )
+  return Method(
+      make_segmentor(experiment.segmentor, num_classes),
+      discriminator(width=adversary.width),
+      adversary, experiment.optimizer, precision=experiment.precision,
+  )
+
+
+def _entry(table, field: str, name: str):
+  if name not in table:
+    raise UserError(
+        f'{field} {name}: the package has no such network; one of your own is '
+        'known where its script is imported: in Python, import that and call '
+        'adseg_jax.load(WORKDIR), as docs/extending.md shows'
+    )
+  return table[name]

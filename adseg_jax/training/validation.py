@@ -38,6 +38,22 @@ def validate(experiment: Experiment, stride: int, devices: int):
     raise UserError(
         f'--{field} is {" ".join(map(str, parts))}: give {wanted}'
     )
+  _check_turns(experiment)
+
+
+def _check_turns(experiment: Experiment):
+  """Refuses an adversary that never learns: a control by mistake."""
+  adversary, steps = experiment.adversary, experiment.optimizer.steps
+  # Where networks take turns, the segmentor has the first.
+  first = adversary.start + adversary.alternate_every
+  if adversary.weight and first >= steps:
+    field = 'alternate_every' if adversary.alternate_every else 'start'
+    raise UserError(
+        f'--adversary.{field} is {getattr(adversary, field)}: the '
+        f'discriminator would first learn in step {first + 1} of {steps}: '
+        'give less, more --optimizer.steps, or --adversary.weight 0 for the '
+        'control'
+    )
 
 
 def rules(stride: int, devices: int) -> tuple[tuple, ...]:

@@ -9,7 +9,11 @@ from miniature import same
 from adseg_jax import config
 from adseg_jax.config import Experiment, Optimizer, Update
 from adseg_jax.errors import UserError
-from adseg_jax.inference.restore import describe, restore
+from adseg_jax.inference.restore import (
+    describe,
+    restore,
+    restore_parameters,
+)
 from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.training.checkpoint import Checkpoints
@@ -133,3 +137,27 @@ def test_what_an_older_run_had_not_is_the_default():
   content['data']['colour'] = 1
   with pytest.raises(UserError, match='Data has no setting colour'):
     config.from_dict(content)
+
+
+def edit(workdir, group, **changes):
+  path = workdir / 'experiment.json'
+  content = json.loads(path.read_text())
+  content['experiment'][group] |= changes
+  path.write_text(json.dumps(content))
+
+
+def test_a_segmentor_of_another_script_is_one_line(run):
+  workdir, _ = run
+  edit(workdir, 'segmentor', name='plain')
+  with pytest.raises(UserError, match=r'name plain: .*adseg_jax\.load'):
+    restore(workdir)
+
+
+def test_a_discriminator_of_another_script_is_not_needed(run):
+  workdir, states = run
+  edit(workdir, 'adversary', discriminator='shares')
+  assert same(
+      restore(workdir).variables, {'params': states[3].segmentor.params}
+  )
+  with pytest.raises(UserError, match=r'adversary.discriminator shares: '):
+    restore_parameters(workdir)

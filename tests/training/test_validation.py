@@ -136,3 +136,23 @@ def test_the_first_value_that_does_not(field, value, shown):
   message = str(caught.value)
   assert message.startswith(f'--{field} is {shown}: give ')
   assert '\n' not in message
+
+
+@pytest.mark.parametrize('start,every,works', [
+    (999, 0, True), (1000, 0, False), (2000, 0, False), (0, 999, True),
+    (0, 1000, False), (500, 499, True), (500, 500, False),
+])
+def test_an_adversary_that_never_learns_is_no_control(start, every, works):
+  experiment = changed(Experiment(), 'adversary.start', start)
+  experiment = changed(experiment, 'adversary.alternate_every', every)
+  assert experiment.optimizer.steps == 1000
+  validate(changed(experiment, 'adversary.weight', 0.0), 4, 8)
+  if works:
+    validate(experiment, 4, 8)
+    return
+  with pytest.raises(UserError) as caught:
+    validate(experiment, 4, 8)
+  field = f'alternate_every is {every}' if every else f'start is {start}'
+  message = str(caught.value)
+  assert message.startswith(f'--adversary.{field}: the discriminator would')
+  assert f'in step {start + every + 1} of 1000' in message
