@@ -66,6 +66,10 @@ class Data:
   """Weight of rare classes in the cross-entropy: exponent of (1 / class
   frequency), scaled to a mean of 1 over pixels. 0 weighs every pixel alike, 1
   is median frequency balancing."""
+  class_weights: tuple[str, ...] = ()
+  """Weights of classes in the cross-entropy, as they are: a number for each
+  class in order, or NAME=NUMBER for some, such as road=0.5, and the others
+  weigh 1. Instead of balance."""
 
 
 @dataclasses.dataclass(frozen=True)

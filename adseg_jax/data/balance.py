@@ -1,10 +1,16 @@
-"""Weights of classes, from how often each is in the training images."""
+"""Weights of classes: given, or from how often each is in the images."""
 
 import concurrent.futures
 import io
+import math
 
 import numpy as np
 from PIL import Image
+
+from adseg_jax.config import Data
+from adseg_jax.errors import UserError
+
+_MOST = 1e6  # a finite gradient must stay one
 
 
 def class_weights(
@@ -40,3 +46,66 @@ def class_weights(
   weights = np.ones(num_classes)
   weights[seen] = balanced / np.average(balanced, weights=pixels[seen])
   return tuple(weights.tolist())
+
+
+def given_weights(data: Data, classes: tuple[str, ...]) -> tuple[float, ...]:
+  """`data.class_weights` in the order of the classes; none where none is given.
+
+  Args:
+    data: its class_weights are numbers for all classes, or NAME=NUMBER for
+      some; the others weigh 1.
+    classes: names.
+
+  Raises:
+    UserError: a name, a number or their count can't be used, or the classes
+      are balanced, too.
+  """
+  words = list(map(str, data.class_weights))
+  if not words:
+    return ()
+  if data.balance:
+    raise _wrong(' '.join(words), f'--data.balance is {data.balance}, too',
+                 'give one of them')
+  if any('=' in word for word in words):
+    weights = _by_name(words, classes)
+  elif len(words) == len(classes):
+    weights = [_weight(word, word) for word in words]
+  else:
+    raise _wrong(
+        ' '.join(words), f'{len(words)} for {len(classes)} classes',
+        f'give a number for each of {", ".join(classes)}, or NAME=NUMBER',
+    )
+  if not any(weights):
+    raise _wrong(' '.join(words), 'no class counts', 'give one above 0')
+  return tuple(weights)
+
+
+def _by_name(words, classes) -> list[float]:
+  weights = {}
+  for word in words:
+    name, _, number = word.rpartition('=')
+    if name not in classes:
+      raise _wrong(
+          word, f'no class has the name {name!r}',
+          f'give NAME=NUMBER with one of {", ".join(classes)}',
+      )
+    if name in weights:
+      raise _wrong(word, f'{name} has a weight already', 'give one of them')
+    weights[name] = _weight(number, word)
+  return [weights.get(name, 1.0) for name in classes]
+
+
+def _weight(number: str, word: str) -> float:
+  try:
+    found = float(number)
+  except ValueError:
+    found = math.nan
+  if not 0 <= found <= _MOST:
+    raise _wrong(
+        word, f'{number or "nothing"} is no weight', f'give 0 to {_MOST:g}'
+    )
+  return found
+
+
+def _wrong(words: str, what: str, advice: str) -> UserError:
+  return UserError(f'--data.class-weights {words}: {what}: {advice}')

@@ -7,7 +7,7 @@ import statistics
 
 from etils import epath
 
-from adseg_jax.config import flatten
+from adseg_jax.config import Experiment, flatten, to_json
 from adseg_jax.errors import UserError
 from adseg_jax.training.run import amendments
 from adseg_jax.training.writer import METRICS, read_metrics
@@ -116,10 +116,15 @@ def _scores(scores):
   } | _only(scores, 'step', 'split', 'images', 'seconds')
 
 
+def _settings(experiment: dict) -> dict:
+  """Flat; one that an older run has not had its default there."""
+  found = flatten(experiment)
+  _only(found, *_NEEDED)
+  return flatten(json.loads(to_json(Experiment()))) | found
+
+
 def _check(run):
   """What the page takes for granted."""
-  for key in _NEEDED:
-    _ = run.settings[key]
   for key in ('classes', 'palette'):
     for scores in run.scored:
       if len(run.dataset[key]) != len(scores['classes']):
@@ -142,7 +147,7 @@ def read_run(folder: epath.PathLike) -> Run:
   try:
     run = Run(
         folder=folder,
-        settings=flatten(about['experiment']),
+        settings=_settings(about['experiment']),
         dataset=_only(about['dataset'], 'name', 'classes', 'palette'),
         made_with=_only(about, *_START, 'command'),
         starts=[_only(one, *_START) for one in about.get('starts', [about])],

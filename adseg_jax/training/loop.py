@@ -8,6 +8,7 @@ from etils import epath
 
 from adseg_jax import config, environment
 from adseg_jax.data import dataset as datasets
+from adseg_jax.data.balance import class_weights, given_weights
 from adseg_jax.errors import Stopped, UserError
 from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
@@ -58,6 +59,7 @@ def train(
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   validate(experiment, method.segmentor.stride, jax.device_count())
+  given_weights(experiment.data, dataset.classes)
   if profile:
     tracing.check(workdir)
   record.check(workdir, experiment, amend)
@@ -148,14 +150,13 @@ def _claim(workdir, experiment, dataset, now, amend, stack):
 
 
 def _balanced(method, training, dataset, data: config.Data):
-  """The method with its class weights, where classes are balanced."""
-  if not data.balance:
-    return method
-  from adseg_jax.data.balance import class_weights
-
-  return dataclasses.replace(method, class_weights=class_weights(
-      training.labels, len(dataset.classes), data.balance
-  ))
+  """The method with its class weights, which are given or balance classes."""
+  weights = given_weights(data, dataset.classes)
+  if data.balance:
+    weights = class_weights(
+        training.labels, len(dataset.classes), data.balance
+    )
+  return dataclasses.replace(method, class_weights=weights)
 
 
 def _first(experiment: config.Experiment, method, borrowed):

@@ -206,8 +206,12 @@ def _set_aside(workdir: epath.Path, experiment: Experiment):
 
 
 def _changes(theirs: dict, experiment: Experiment) -> dict[str, list]:
-  """Fields that differ, but for places of files -> [theirs, mine]."""
-  mine, theirs = flatten(_as_json(experiment)), flatten(theirs)
+  """Fields that differ, but for places of files -> [theirs, mine].
+
+  A field that an older run has not had its default there.
+  """
+  usual, mine = flatten(_as_json(Experiment())), flatten(_as_json(experiment))
+  theirs = usual | flatten(theirs)
   return {
       name: [theirs.get(name), mine.get(name)]
       for name in sorted((mine.keys() | theirs.keys()) - set(PLACES))

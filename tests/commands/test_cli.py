@@ -3,6 +3,7 @@ import dataclasses
 import errno
 import importlib.metadata
 import inspect
+import io
 import itertools
 import json
 import os
@@ -44,6 +45,31 @@ def test_home_is_found_where_a_shell_leaves_it(argv, monkeypatch):
   assert arguments.workdir == '/home/me/my runs/a'
   assert arguments.experiment.data.root == '/home/me/data=x'
   assert arguments.experiment.name == 'a~/b'
+
+
+@pytest.mark.parametrize('words', [
+    ['--workdir='], ['--workdir', ''], ['--workdir', '', '--seed', '1'],
+])
+def test_an_empty_workdir_is_not_the_current_folder(words):
+  with pytest.raises(UserError, match='--workdir is empty: name a folder'):
+    parse(*words)
+  assert parse().workdir == parse('--workdir', 'runs/x').workdir
+
+
+@pytest.mark.parametrize('word', ['--workdir=~/w', '~/w', '~'])
+def test_without_a_home_no_folder_has_the_name_of_one(monkeypatch, word):
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  with pytest.raises(UserError, match=f'^{word}: there is no home'):
+    parse(word)
+  assert parse('--name=a~/b').experiment.name == 'a~/b'
+
+
+def test_a_terminal_that_knows_no_greek(monkeypatch):
+  shown = io.BytesIO()
+  monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(shown, 'ascii'))
+  with pytest.raises(SystemExit) as stop:
+    cli.guard(lambda: print('(λ = 0.1)', flush=True))
+  assert stop.value.code == 0 and shown.getvalue() == b'(? = 0.1)\n'
 
 
 def failure(capsys, command):
@@ -172,6 +198,14 @@ def test_labels_out_of_range(capsys, tiny, tmp_path, toys):
   experiment = with_data(tiny, name='mistaken')
   message = failure(capsys, lambda: train(experiment, workdir))
   assert 'holds the id 2' in message and '2 classes' in message
+  assert not workdir.exists()
+
+
+def test_class_weights_that_do_not_fit(capsys, tiny, tmp_path, toys):
+  workdir = tmp_path / 'run'
+  experiment = with_data(tiny, name='toy', class_weights=('mars=2',))
+  message = failure(capsys, lambda: train(experiment, workdir))
+  assert "--data.class-weights mars=2: no class has the name 'mars'" in message
   assert not workdir.exists()
 
 

@@ -7,7 +7,8 @@ from PIL import Image
 from rich.console import Console
 
 from adseg_jax.errors import UserError
-from adseg_jax.reporting import report
+from adseg_jax.reporting import report, runs, tables
+from adseg_jax.reporting.arms import study
 
 
 @pytest.mark.parametrize('name', [
@@ -133,3 +134,21 @@ def test_a_run_that_was_amended_elsewhere_says_so(pair, tmp_path):
   assert '<pre>toy.py --amend</pre>' in page
   assert 'Not all runs were made with the same devices' in page
   assert '8 x tpu; commit abc1234' in page
+
+
+def test_an_older_run_had_the_default_of_a_later_setting(new_run):
+  folder = new_run('run')
+  path = folder / 'experiment.json'
+  about = json.loads(path.read_text())
+  whole = runs.read_run(folder).settings
+  del about['experiment']['data']['class_weights']
+  path.write_text(json.dumps(about))
+  assert runs.read_run(folder).settings == whole
+
+
+def test_class_weights_are_among_the_settings(new_run):
+  folder = new_run('run', data={'class_weights': ('"road"=2', '[b]=1')})
+  changed, _ = tables.settings(study(runs.read_runs([folder])))
+  assert ['data.class_weights', '["\\"road\\"=2", "[b]=1"]', '[]'] in [
+      row.cells for row in changed.rows
+  ]

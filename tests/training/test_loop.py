@@ -6,6 +6,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+import toy
 from comparison import (
     Stop,
     assert_equal_runs,
@@ -24,6 +25,7 @@ from adseg_jax.commands import cli
 from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import predict
+from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.training import loop, run, scoring, session, tracing
 from adseg_jax.training.checkpoint import Checkpoints
@@ -322,3 +324,11 @@ def test_a_second_start_compiles_nothing_and_ends_in_the_same_bits(
   assert compiled > 5
   assert (again, found) == (0, compiled)
   assert_equal_runs(on_toy(tiny), tmp_path / 'first', tmp_path / 'second')
+
+
+def test_given_class_weights_are_those_of_the_loss(tiny):
+  method = make_method(tiny, 3)
+  data = dataclasses.replace(tiny.data, class_weights=('middle=3',))
+  found = loop._balanced(method, None, toy.DATASET, data)
+  assert found.class_weights == (1, 3, 1)
+  assert loop._balanced(method, None, toy.DATASET, tiny.data) == method

@@ -236,3 +236,13 @@ def test_an_older_record_has_no_splits(workdir):
   check(workdir, Split(7, 'n', {}))
   begin(workdir, Experiment(), step=40)
   assert kept(workdir)['splits']['train']['digest'] == 'aaaaaaaa'
+
+
+def test_an_older_record_has_no_such_setting(workdir):
+  """A field that came later had its default."""
+  content = kept(workdir)
+  del content['experiment']['data']['class_weights']
+  (workdir / run.NAME).write_text(json.dumps(content))
+  record.check(workdir, Experiment())
+  weighed = changed(Experiment(), 'data.class_weights', ('a=2',))
+  refused(lambda: record.check(workdir, weighed), 'data.class_weights is []')
