@@ -39,6 +39,32 @@ def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
   )
 
 
+def convolve_depthwise(x, kernel, *, stride: int = 1, dilation: int = 1):
+  """Convolution of each channel by itself.
+
+  Output i lies at the same pixels whatever the side is: where the stride
+  divides it, 'same' convolution's.
+
+  Args:
+    x: [B,H,W,C].
+    kernel: [k,k,1,C].
+    stride: step between outputs, in pixels.
+    dilation: step between the kernel's taps, in pixels.
+
+  Returns:
+    [B,ceil(H/stride),ceil(W/stride),C].
+  """
+  reach = (len(kernel) - 1) * dilation
+  before = max(0, reach + 1 - stride) // 2
+  if fast.applies(x) and 1 in (stride, dilation):
+    return fast.depthwise.convolve(x, kernel, stride, dilation, before)
+  return jax.lax.conv_general_dilated(
+      x, kernel, (stride, stride), ((before, reach - before),) * 2,
+      rhs_dilation=(dilation, dilation), feature_group_count=x.shape[-1],
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+
+
 def max_pool(x):
   """2x2 max pool of [B,H,W,C]; an odd last row or column is left out.
 
@@ -172,4 +198,37 @@ class Conv(nn.Module):
   def finish(self, x, bias):
     """Bias and activation."""
     x = x + bias.reshape((1,) * (x.ndim - 1) + (-1,))
+    return self.activation(x) if self.activation else x
+
+
+class DepthwiseConv(nn.Module):
+  """Convolution of each channel by itself, with bias and activation.
+
+  Attributes:
+    size: side of the square kernel.
+    stride: step between outputs.
+    dilation: step between taps.
+    activation: applied last, or None.
+  """
+
+  size: int = 3
+  stride: int = 1
+  dilation: int = 1
+  activation: object = nn.relu
+  kernel_init: object = nn.initializers.he_normal()
+
+  @nn.compact
+  def __call__(self, x, extent=None):
+    """[B,H,W,C] -> [B,ceil(H/stride),ceil(W/stride),C].
+
+    With an Extent, each picture is convolved as if alone.
+    """
+    shape = self.size, self.size, 1, x.shape[-1]
+    kernel = self.param('kernel', self.kernel_init, shape)
+    bias = self.param('bias', nn.initializers.zeros, shape[-1:])
+    x = convolve_depthwise(
+        inside(x, extent).astype(kernel.dtype), kernel, stride=self.stride,
+        dilation=self.dilation,
+    )
+    x = x + bias.reshape(1, 1, 1, -1)
     return self.activation(x) if self.activation else x

@@ -4,6 +4,7 @@ Each computes what its plain form computes; the tests hold values and gradients
 equal. XLA on CPU runs some plain forms many times slower: the weight gradient
 of a 1x1 convolution is ten times slower than the same matrix product, and a
 convolution on three channels leaves most of a vector register empty.
+`depthwise` is for all depthwise convolutions; others are chosen here.
 """
 
 import functools
@@ -11,7 +12,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from adseg_jax.networks.fast import blocks, means, patches, tiles
+from adseg_jax.networks.fast import blocks, depthwise, means, patches, tiles
+
+__all__ = ['applies', 'depthwise', 'form', 'form_of_layer']
 
 
 def applies(x) -> bool:
