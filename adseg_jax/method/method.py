@@ -7,7 +7,7 @@ import flax.linen as nn
 from adseg_jax.config import Adversary, Experiment, Optimizer, Segmentor
 from adseg_jax.errors import UserError
 from adseg_jax.networks.discriminators import DISCRIMINATORS
-from adseg_jax.networks.segmentors import SEGMENTORS
+from adseg_jax.networks.segmentors import ENCODERS, SEGMENTORS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,8 @@ def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
   if config.name == 'dilated8':
     options['context'] = config.context
     options['recompute'] = config.recompute
+  if config.name == 'fpn':
+    options['encoder'] = ENCODERS[config.encoder]
   return _entry(SEGMENTORS, 'segmentor.name', config.name)(**options)
 
 

@@ -30,6 +30,16 @@ class Extent(NamedTuple):
         self.ends[axis - 1], self.canvas[axis - 1] // x.shape[axis]
     )
 
+  def coarser(self, step: int):
+    """On maps with a pixel for each `step` of the canvas, rounded up.
+
+    Where the canvas is no multiple of the step, `along` could not tell it.
+    """
+    return Extent(*(
+        tuple(_divided(side + (step - 1), step) for side in sides)
+        for sides in self
+    ))
+
 
 def ceil_to(side, multiple: int):
   """The smallest multiple that is no smaller; of numbers, arrays, symbols."""

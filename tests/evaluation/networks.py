@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from lite import small_fpn
 
 from adseg_jax.config import Data, Experiment
 from adseg_jax.evaluation.inference import forward
@@ -18,6 +19,7 @@ NETWORKS = {
     'fcn8s': FCN8s(3, 0.02),
     'dilated8': Dilated8(3, 0.02),
     'dilated8, large': Dilated8(3, 0.02, 'large'),
+    'fpn': small_fpn(),
 }
 
 

@@ -51,6 +51,7 @@ def test_one_at_a_time(rng, trained):
 @pytest.mark.parametrize('name,size', [
     ('multiscale', (450, 50)), ('multiscale, absolute colour', (40, 390)),
     ('fcn8s', (613, 70)), ('dilated8', (60, 500)),
+    ('fpn', (50, 700)),
 ])
 def test_windows_see_all_that_the_network_sees(rng, trained, name, size):
   image = picture(rng, *size)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from adseg_jax.errors import UserError
 from adseg_jax.networks.pretrained.readers import read
 from adseg_jax.networks.pretrained.vgg16 import convert
-from adseg_jax.networks.segmentors.vgg import CONSTANTS
+from adseg_jax.networks.segmentors.colours import CONSTANTS
 
 HUB = 'hf:'
 HUB_FILE = 'model.safetensors'

@@ -10,15 +10,17 @@ their first pixels, and have sides in whole periods. A picture's logits, the
 first ceil(size / stride), are then those that it has alone.
 """
 
+from adseg_jax.networks.segmentors.colours import CONSTANTS
 from adseg_jax.networks.segmentors.dilated import Dilated8
+from adseg_jax.networks.segmentors.encoders import ENCODERS
 from adseg_jax.networks.segmentors.fcn import FCN8s, FCN16s, FCN32s
+from adseg_jax.networks.segmentors.fpn import FPN
 from adseg_jax.networks.segmentors.multiscale import MultiScale
 from adseg_jax.networks.segmentors.resolution import (
     at_pixels,
     downsample_labels,
     resize_logits,
 )
-from adseg_jax.networks.segmentors.vgg import CONSTANTS
 
 SEGMENTORS = {
     'multiscale': MultiScale,
@@ -26,9 +28,11 @@ SEGMENTORS = {
     'fcn16s': FCN16s,
     'fcn8s': FCN8s,
     'dilated8': Dilated8,
+    'fpn': FPN,
 }
 
 __all__ = [
-    'CONSTANTS', 'SEGMENTORS', 'Dilated8', 'FCN8s', 'FCN16s', 'FCN32s',
-    'MultiScale', 'at_pixels', 'downsample_labels', 'resize_logits',
+    'CONSTANTS', 'ENCODERS', 'FPN', 'SEGMENTORS', 'Dilated8', 'FCN8s',
+    'FCN16s', 'FCN32s', 'MultiScale', 'at_pixels', 'downsample_labels',
+    'resize_logits',
 ]

@@ -1,9 +1,9 @@
 """The convolutions of VGG-16 (Simonyan and Zisserman 2015)."""
 
 import flax.linen as nn
-import jax.numpy as jnp
 
 from adseg_jax.networks.layers import Conv, channels
+from adseg_jax.networks.segmentors.colours import standardized
 
 # Convolutions of each block: count, channels (Simonyan and Zisserman 2015,
 # table 1, column D).
@@ -13,11 +13,6 @@ FC6 = 7  # side of its kernel
 # weights expect them.
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
-# The collection of variables that no step changes. The mean is one, since it
-# comes with pretrained weights. The order of the colours and their scale fold
-# into the first kernel; the mean does not: 'same' convolution pads with zeros,
-# so the colour beyond the border is the mean that was subtracted.
-CONSTANTS = 'constants'
 
 
 class VGG16(nn.Module):
@@ -43,9 +38,7 @@ class VGG16(nn.Module):
     Block i of 1 to 5 gives [B,H/2^p,W/2^p,channels width], p = min(i, pools).
     Sides are multiples of 2^pools.
     """
-    mean = self.variable(CONSTANTS, 'mean', lambda: jnp.asarray(MEAN)).value
-    deviation = jnp.asarray(DEVIATION).reshape(1, 1, 1, 3)
-    x = (images - mean.reshape(1, 1, 1, 3)) / deviation
+    x = standardized(self, images, MEAN, DEVIATION)
     block = _block
     if self.recompute and extent is None:  # nothing is kept without training
       block = nn.remat(_block, static_argnums=2)
