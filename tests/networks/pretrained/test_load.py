@@ -252,12 +252,12 @@ def test_only_the_whole_network_takes_weights(tmp_path):
   )
 
 
-def test_a_network_that_is_not_built_on_vgg_16():
+def test_a_network_that_takes_no_weights():
   module = MultiScale(5)
   network = types.SimpleNamespace(params={'features': {}, 'classifier1': {}})
   assert message(load, 'a.pth', module, network) == (
-      '--segmentor.weights a.pth: MultiScale is not built on VGG-16: give '
-      'another --segmentor.name, or no weights'
+      '--segmentor.weights a.pth: there are none for MultiScale: give another '
+      '--segmentor.name, or no weights'
   )
 
 

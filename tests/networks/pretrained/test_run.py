@@ -92,7 +92,7 @@ def test_a_run_starts_with_the_weights_and_continues_without_the_file(
 @pytest.mark.parametrize('change,expected', [
     ({'weights': 'nowhere.pth', 'width': 1.0}, 'nowhere.pth: no such file'),
     ({'width': 0.5}, '--segmentor.width is 0.5'),
-    ({'name': 'multiscale'}, 'MultiScale is not built on VGG-16'),
+    ({'name': 'multiscale'}, 'there are none for MultiScale'),
 ])
 def test_what_does_not_fit_leaves_no_workdir(
     borrowing, tmp_path, change, expected
