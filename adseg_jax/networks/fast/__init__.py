@@ -12,7 +12,14 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from adseg_jax.networks.fast import blocks, depthwise, means, patches, tiles
+from adseg_jax.networks.fast import (
+    blocks,
+    depthwise,
+    means,
+    patches,
+    pointwise,
+    tiles,
+)
 
 __all__ = ['applies', 'depthwise', 'form', 'form_of_layer']
 
@@ -31,7 +38,7 @@ def applies(x) -> bool:
 def form(x, kernel, stride: int, dilation: int):
   """(x, kernel) -> 'same' convolution, or None where the plain form is best."""
   if kernel.shape[:2] == (1, 1) and stride == 1:
-    return lambda x, kernel: x @ kernel[0, 0]
+    return pointwise.convolve
   if stride == dilation == 1 and _tiles_pay(x, kernel):
     return tiles.convolve
   if dilation == 1 and _patches_pay(x, kernel, stride):
