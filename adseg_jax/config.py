@@ -15,7 +15,8 @@ SegmentorName = Literal[
     'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8', 'fpn'
 ]
 EncoderName = Literal[
-    'efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2'
+    'efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2',
+    'resnet18', 'resnet34', 'resnet50', 'resnet101',
 ]
 DiscriminatorName = Literal[
     'two_branch',

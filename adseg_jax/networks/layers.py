@@ -19,7 +19,9 @@ def channels(count: int, width: float) -> int:
   return max(1, round(count * width))
 
 
-def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
+def convolve(
+    x, kernel, *, stride: int = 1, dilation: int = 1, centred: bool = False
+):
   """'Same' convolution.
 
   Args:
@@ -27,10 +29,19 @@ def convolve(x, kernel, *, stride: int = 1, dilation: int = 1):
     kernel: [kh,kw,I,O].
     stride: step between outputs, in pixels.
     dilation: step between the kernel's taps, in pixels.
+    centred: each output around the first pixel of its cell of stride x stride,
+      as padding by half the kernel has it, instead of the cell's middle.
 
   Returns:
     [B,ceil(H/stride),ceil(W/stride),O].
   """
+  if centred and stride > 1:
+    reach = (len(kernel) - 1) * dilation
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), ((reach // 2, reach - reach // 2),) * 2,
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
   if fast.applies(x) and (form := fast.form(x, kernel, stride, dilation)):
     return form(x, kernel)
   return jax.lax.conv_general_dilated(
@@ -142,6 +153,7 @@ class Conv(nn.Module):
       the pool goes first and the rest works on a quarter of the pixels.
     activation: applied last, or None.
     mean: average over the image, for a 3x3 kernel without activation.
+    centred: as of `convolve`.
   """
 
   features: int
@@ -151,6 +163,7 @@ class Conv(nn.Module):
   pool: bool = False
   activation: object = nn.relu
   mean: bool = False
+  centred: bool = False
   kernel_init: object = nn.initializers.he_normal()
 
   @nn.compact
@@ -180,7 +193,7 @@ class Conv(nn.Module):
     *others, last = (
         jax.tree.map(lambda x, kernel=kernel: convolve(
             x.astype(kernel.dtype), kernel, stride=self.stride,
-            dilation=self.dilation,
+            dilation=self.dilation, centred=self.centred,
         ), part) for part, kernel in zip(parts, kernels, strict=True)
     )
     x = jax.tree.map(lambda x: sum(others, x), last)
@@ -190,7 +203,10 @@ class Conv(nn.Module):
     """The convolution, with the pool or the mean where there is one."""
     if fast.applies(x) and (form := fast.form_of_layer(self, x)):
       return form(x, kernel)
-    x = convolve(x, kernel, stride=self.stride, dilation=self.dilation)
+    x = convolve(
+        x, kernel, stride=self.stride, dilation=self.dilation,
+        centred=self.centred,
+    )
     if self.mean:
       return x.mean((1, 2), dtype=jnp.float32)
     return max_pool(x) if self.pool else x

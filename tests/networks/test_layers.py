@@ -35,6 +35,17 @@ def test_convolve(size, stride, dilation):
   )
 
 
+@pytest.mark.parametrize('size,sides', [(3, (9, 8)), (7, (8, 6)), (3, (1, 2))])
+def test_a_centred_stride_is_padded_by_half_the_kernel(size, sides):
+  assert_equal(
+      lambda x, k: layers.convolve(x, k, stride=2, centred=True),
+      lambda x, k: jax.lax.conv_general_dilated(
+          x, k, (2, 2), ((size // 2, size // 2),) * 2,
+          dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      ), normal(0, 2, *sides, 3), normal(1, size, size, 3, 5),
+  )
+
+
 @pytest.mark.parametrize('size', [(16, 20), (3, 3), (11, 7), (8, 5), (33, 40)])
 def test_resize(size):
   assert_equal(

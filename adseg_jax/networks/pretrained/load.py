@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from adseg_jax.errors import UserError
-from adseg_jax.networks.pretrained import efficientnet_lite, vgg16
+from adseg_jax.networks.pretrained import efficientnet_lite, resnet, vgg16
+from adseg_jax.networks.pretrained.folded import convert
 from adseg_jax.networks.pretrained.readers import read
 from adseg_jax.networks.segmentors import CONSTANTS, ENCODERS
 
@@ -16,6 +17,8 @@ HUB = 'hf:'
 HUB_FILE = 'model.safetensors'
 IMAGENET = 'imagenet'
 ENCODER = 'encoder'
+# By whether an encoder's blocks have a depthwise convolution.
+FAMILIES = {True: efficientnet_lite.FAMILY, False: resnet.FAMILY}
 # The extra `lite`: Google's weights (Apache-2.0), which someone packed.
 PACKAGES = {
     ENCODERS[f'efficientnet_lite{size}']:
@@ -74,7 +77,9 @@ def fit(path: Path, params) -> Pretrained:
   if _backbone(params) == vgg16.BACKBONE:
     tree, mean = vgg16.convert(arrays, params, path)
   else:
-    encoder, mean = efficientnet_lite.convert(arrays, params[ENCODER], path)
+    inner = params[ENCODER]
+    family = FAMILIES['depthwise' in inner['stage1_1']]
+    encoder, mean = convert(arrays, inner, path, family)
     tree = {ENCODER: encoder}
   return Pretrained(tree, mean, [name for name in params if name not in tree])
 
@@ -113,11 +118,15 @@ def installed(segmentor) -> Path:
   The package is not imported: that would need PyTorch.
   """
   option = f'--segmentor.weights {IMAGENET}'
-  package = PACKAGES.get(getattr(segmentor, 'encoder', None))
+  encoder = getattr(segmentor, 'encoder', None)
+  package = PACKAGES.get(encoder)
   if package is None:
+    name = next(
+        (name for name, make in ENCODERS.items() if make is encoder),
+        type(segmentor).__name__,
+    )
     raise UserError(
-        f'{option}: no package has those of {type(segmentor).__name__}: give '
-        'the path of a file'
+        f'{option}: no package has those of {name}: give the path of a file'
     )
   try:
     files = importlib.metadata.distribution(package).files or ()

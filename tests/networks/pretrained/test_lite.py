@@ -15,7 +15,8 @@ from weight_files import write_safetensors
 
 from adseg_jax.errors import UserError
 from adseg_jax.method.state import Network
-from adseg_jax.networks.pretrained import efficientnet_lite
+from adseg_jax.networks.pretrained import folded
+from adseg_jax.networks.pretrained.efficientnet_lite import FAMILY
 from adseg_jax.networks.pretrained.load import PACKAGES, fit, load, start
 from adseg_jax.networks.pretrained.readers import read
 from adseg_jax.networks.segmentors import ENCODERS, FPN, FCN32s
@@ -91,7 +92,7 @@ def small_file(timm=False):
     arrays[f'{convolution}.weight'] = random_array(
         seed, (shape[3], shape[2], *shape[:2])
     )
-    for part in efficientnet_lite.NORM:
+    for part in folded.NORM:
       arrays[f'{normalisation}.{part}'] = random_array(
           f'{len(arrays) // 5}.{part}', shape[3:]
       )
@@ -118,8 +119,8 @@ def small_file(timm=False):
 
 
 def convert(arrays):
-  return efficientnet_lite.convert(
-      arrays, shapes(small_fpn(width=1.0))['encoder'], PATH
+  return folded.convert(
+      arrays, shapes(small_fpn(width=1.0))['encoder'], PATH, FAMILY
   )
 
 
@@ -142,7 +143,7 @@ def test_a_norm_in_a_kernel_is_the_norm_behind_it():
   patch = np.random.default_rng(2).normal(size=(3, 3, 3))
   plain = (patch * arrays['_conv_stem.weight'][0].transpose(1, 2, 0)).sum()
   scale, shift, mean, variance = (
-      arrays[f'_bn0.{part}'][0] for part in efficientnet_lite.NORM
+      arrays[f'_bn0.{part}'][0] for part in folded.NORM
   )
   np.testing.assert_allclose(
       (patch * layer['kernel'][..., 0]).sum() + layer['bias'][0],
@@ -239,9 +240,12 @@ def test_a_package_without_its_file(monkeypatch):
   )
 
 
-def test_no_package_has_vgg_16():
-  assert message(load_imagenet, FCN32s(5)) == (
-      '--segmentor.weights imagenet: no package has those of FCN32s: give the '
+@pytest.mark.parametrize('module,name', [
+    (FCN32s(5), 'FCN32s'), (FPN(5, encoder=ENCODERS['resnet18']), 'resnet18'),
+])
+def test_no_package_has_others(module, name):
+  assert message(load_imagenet, module) == (
+      f'--segmentor.weights imagenet: no package has those of {name}: give the '
       'path of a file'
   )
 

@@ -5,30 +5,30 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from lite import small_encoder, small_fpn
+from lite import small_encoder, small_fpn, small_resnet
 from variables import count, filled, shapes
 
 from adseg_jax.networks.segmentors import ENCODERS, FPN
 
-# Parameters of the packed files: norms have a scale and a bias each, while a
+# Parameters of whole classifiers: norms have a scale and a bias each, while a
 # folded one is a bias (PyTorch, `sum(p.numel() for p in model.parameters())`).
 PUBLISHED = {
     'efficientnet_lite0': 4_652_008, 'efficientnet_lite1': 5_416_680,
-    'efficientnet_lite2': 6_092_072,
+    'efficientnet_lite2': 6_092_072, 'resnet18': 11_689_512,
+    'resnet34': 21_797_672, 'resnet50': 25_557_032, 'resnet101': 44_549_160,
 }
-CLASSIFIER = 1000 * (1280 + 1)
 
 
 @pytest.mark.parametrize('name', ENCODERS)
 def test_parameters_of_an_encoder_are_the_published_ones(name):
-  params = shapes(FPN(11, encoder=ENCODERS[name]))['params']['encoder']
-  leaves = jax.tree_util.tree_leaves_with_path(params)
+  params = shapes(FPN(11, encoder=ENCODERS[name]))['params']
+  leaves = jax.tree_util.tree_leaves_with_path(params['encoder'])
   biases = sum(x.size for path, x in leaves if path[-1].key == 'bias')
-  last = params['stage7_1']['project']['bias'].size
-  head = last * 1280 + 2 * 1280
-  assert sum(x.size for _, x in leaves) + biases == (
-      PUBLISHED[name] - CLASSIFIER - head
-  )
+  last = params['pyramid']['lateral4']['conv']['kernel'].shape[2]
+  beyond = 1000 * (last + 1)
+  if 'lite' in name:  # a further convolution and its norm
+    beyond = last * 1280 + 2 * 1280 + 1000 * (1280 + 1)
+  assert sum(x.size for _, x in leaves) + biases == PUBLISHED[name] - beyond
 
 
 def test_parameters_of_the_pyramid():
@@ -56,9 +56,10 @@ def test_output_stride(size):
   ]
 
 
-def test_a_cell_lies_at_the_same_pixels_whatever_the_size(rng):
+@pytest.mark.parametrize('make', [small_encoder, small_resnet])
+def test_a_cell_lies_at_the_same_pixels_whatever_the_size(rng, make):
   """Far from the border, a picture and its first part have the same maps."""
-  encoder = small_encoder(width=0.2)
+  encoder = make(width=0.2)
   reach = encoder.reach
   side = 32 * -(-(reach + 80) // 32)
   images = jnp.asarray(rng.random((1, 32, side, 3)), jnp.float32)
