@@ -12,7 +12,8 @@ from typing import Literal
 from adseg_jax.errors import UserError
 
 SegmentorName = Literal[
-    'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8', 'fpn'
+    'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8', 'fpn',
+    'unet',
 ]
 EncoderName = Literal[
     'efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2',
@@ -83,7 +84,7 @@ class Segmentor:
   name: SegmentorName = 'multiscale'
   """Architecture."""
   encoder: EncoderName = 'efficientnet_lite0'
-  """fpn only: what the feature pyramid stands on."""
+  """fpn and unet only: what they stand on."""
   width: float = 1.0
   """Factor on the channel counts; 1 is the paper's network."""
   local_normalization: bool = True
@@ -96,10 +97,11 @@ class Segmentor:
   and compute the rest again. Less memory, more time, the same result."""
   weights: str = ''
   """Weights to start from: of VGG-16 for the networks built on it, of the
-  encoder for fpn. A file (.safetensors, .pth, .h5 or .npz); hf:OWNER/NAME, a
-  repository of the Hugging Face hub; or imagenet: the encoder's, from the
-  package that the extra `lite` installs. VGG-16's class layer is taken where
-  the class count agrees. Empty: start from random weights."""
+  encoder for fpn and unet. A file (.safetensors, .pth, .h5 or .npz);
+  hf:OWNER/NAME, a repository of the Hugging Face hub; or imagenet: the
+  encoder's, from the package that the extra `lite` installs. VGG-16's class
+  layer is taken where the class count agrees. Empty: start from random
+  weights."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import functools
 
-from adseg_jax.networks.segmentors import FPN
+from adseg_jax.networks.segmentors import FPN, UNet
 from adseg_jax.networks.segmentors.efficientnet_lite import (
     EfficientNetLite,
     Stage,
@@ -19,3 +19,7 @@ small_resnet = functools.partial(ResNet, Depth((2, 1, 1, 1), False))
 
 def small_fpn(num_classes=3, width=0.1, encoder=small_encoder):
   return FPN(num_classes, width, encoder)
+
+
+def small_unet(num_classes=3, width=0.1):
+  return UNet(num_classes, width, small_encoder)

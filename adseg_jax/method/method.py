@@ -43,7 +43,7 @@ def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
   if config.name == 'dilated8':
     options['context'] = config.context
     options['recompute'] = config.recompute
-  if config.name == 'fpn':
+  if config.name in ('fpn', 'unet'):
     options['encoder'] = ENCODERS[config.encoder]
   return _entry(SEGMENTORS, 'segmentor.name', config.name)(**options)
 

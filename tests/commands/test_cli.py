@@ -95,7 +95,7 @@ def failure(capsys, command):
     (['--data.flip', 'maybe'], ['maybe']),
     (['--data.crop', '64'], ['--data.crop']),
     (['--adversary.objective', 'wgan'], ['wgan', 'lsgan']),
-    (['--segmentor.name', 'unet'], ['unet', 'multiscale']),
+    (['--segmentor.name', 'segnet'], ['segnet', 'multiscale']),
     (['--adversary.discriminator', 'small'], ['small', 'small_fov_light']),
     (['--adversary.encoding', 'raw'], ['raw', 'product']),
 ])

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lite import small_fpn, small_resnet
+from lite import small_fpn, small_resnet, small_unet
 
 from adseg_jax.config import Data, Experiment
 from adseg_jax.evaluation.inference import forward
@@ -21,6 +21,7 @@ NETWORKS = {
     'dilated8, large': Dilated8(3, 0.02, 'large'),
     'fpn': small_fpn(),
     'fpn, resnet': small_fpn(encoder=small_resnet),
+    'unet': small_unet(),
 }
 
 

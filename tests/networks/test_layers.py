@@ -35,7 +35,9 @@ def test_convolve(size, stride, dilation):
   )
 
 
-@pytest.mark.parametrize('size,sides', [(3, (9, 8)), (7, (8, 6)), (3, (1, 2))])
+@pytest.mark.parametrize('size,sides', [
+    (3, (9, 8)), (7, (8, 6)), (3, (1, 2)), (1, (9, 8)),
+])
 def test_a_centred_stride_is_padded_by_half_the_kernel(size, sides):
   assert_equal(
       lambda x, k: layers.convolve(x, k, stride=2, centred=True),

@@ -21,7 +21,7 @@ from adseg_jax.networks.fast import (
     tiles,
 )
 
-__all__ = ['applies', 'depthwise', 'form', 'form_of_layer']
+__all__ = ['applies', 'depthwise', 'form', 'form_of_layer', 'pointwise']
 
 
 def applies(x) -> bool:

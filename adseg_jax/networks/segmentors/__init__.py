@@ -21,6 +21,7 @@ from adseg_jax.networks.segmentors.resolution import (
     downsample_labels,
     resize_logits,
 )
+from adseg_jax.networks.segmentors.unet import UNet
 
 SEGMENTORS = {
     'multiscale': MultiScale,
@@ -29,10 +30,11 @@ SEGMENTORS = {
     'fcn8s': FCN8s,
     'dilated8': Dilated8,
     'fpn': FPN,
+    'unet': UNet,
 }
 
 __all__ = [
     'CONSTANTS', 'ENCODERS', 'FPN', 'SEGMENTORS', 'Dilated8', 'FCN8s',
-    'FCN16s', 'FCN32s', 'MultiScale', 'at_pixels', 'downsample_labels',
+    'FCN16s', 'FCN32s', 'MultiScale', 'UNet', 'at_pixels', 'downsample_labels',
     'resize_logits',
 ]

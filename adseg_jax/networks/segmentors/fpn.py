@@ -20,6 +20,11 @@ FEATURES = 128  # of every level; our choice
 STRIDES = (4, 8, 16, 32)
 
 
+def normed(count: int, width: float) -> int:
+  """Channels before a norm over them: of fewer it would leave nothing."""
+  return max(8, channels(count, width))
+
+
 class Separable(nn.Module):
   """3x3 depthwise, 1x1, norm, ReLU."""
 
@@ -57,14 +62,20 @@ class Pyramid(nn.Module):
       size = x.shape[1:3]
       x = Projected(self.features, name=f'lateral{number}')(x)
       if total is not None:
-        x = x + _doubled(total, below, size)
+        x = x + doubled(total, below, size)
       total = Separable(self.features, name=f'smooth{number}')(x, extent)
       below = extent
     return total
 
 
-def _doubled(x, extent, size):
-  """Bilinear to twice the sides; cut, where the last cell has but one pixel."""
+def doubled(x, extent, size):
+  """Bilinear to twice the sides of [B,h,w,C], but to no more than a size.
+
+  Args:
+    x: a coarser map; its last cells may reach beyond the finer one.
+    extent: Extent of pictures that are smaller than the coarser map, or None.
+    size: height and width of the finer map.
+  """
   double = 2 * x.shape[1], 2 * x.shape[2]
   return first(resize(extended(x, extent), double), size)
 
@@ -84,13 +95,16 @@ class FPN(nn.Module):
   encoder: Callable = EfficientNetLite
   stride = STRIDES[0]
   period = STRIDES[0]
+  # How far the head's convolutions see at each of STRIDES, in cells.
+  cells = 1, 1, 1, 1
 
   @property
   def radius(self) -> int:
     """How far a pixel's logits see, in pixels, at most."""
-    # A neighbour at each smoothing and at each upsampling; the pixel's own
-    # cell of the coarsest map.
-    head = sum(STRIDES) + sum(STRIDES[1:]) + STRIDES[-1]
+    # A neighbour at each upsampling; the pixel's own cell of the coarsest map.
+    head = sum(STRIDES[1:]) + STRIDES[-1] + sum(
+        count * step for count, step in zip(self.cells, STRIDES, strict=True)
+    )
     return self.encoder().reach + head + self.stride
 
   @nn.compact
@@ -100,8 +114,10 @@ class FPN(nn.Module):
     wanted = sides(images.shape[1:3], self.stride)
     images, extent = framed(images, sizes, self.period)
     maps = self.encoder(width=self.width, name='encoder')(images, extent)
-    # A norm over fewer channels would leave nothing of them.
-    features = max(8, channels(FEATURES, self.width))
-    x = Pyramid(features, name='pyramid')(maps)
+    x = self.head()(maps)
     x = Conv(self.num_classes, 1, activation=None, name='score')(x)
     return first(x, wanted)
+
+  def head(self):
+    """The module that joins the encoder's maps."""
+    return Pyramid(normed(FEATURES, self.width), name='pyramid')

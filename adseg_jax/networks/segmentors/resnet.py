@@ -65,11 +65,10 @@ class Block(nn.Module):
       after = extent and extent.coarser(self.stride)
       y = Conv(self.features, 3, name='conv2', **last)(y, extent=after)
     if self.project:
-      # Of a stride, the 1x1 reads each cell's first pixel.
       x = Conv(
-          y.shape[-1], 1, activation=None, name='shortcut',
-          kernel_init=nn.initializers.lecun_normal(),
-      )(x[:, ::self.stride, ::self.stride])
+          y.shape[-1], 1, self.stride, centred=True, activation=None,
+          kernel_init=nn.initializers.lecun_normal(), name='shortcut',
+      )(x)
     return nn.relu(x + y)
 
 

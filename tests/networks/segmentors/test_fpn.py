@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from lite import small_encoder, small_fpn, small_resnet
+from lite import small_encoder, small_fpn, small_resnet, small_unet
 from variables import count, filled, shapes
 
-from adseg_jax.networks.segmentors import ENCODERS, FPN
+from adseg_jax.networks.segmentors import ENCODERS, FPN, UNet
 
 # Parameters of whole classifiers: norms have a scale and a bias each, while a
 # folded one is a bias (PyTorch, `sum(p.numel() for p in model.parameters())`).
@@ -38,9 +38,17 @@ def test_parameters_of_the_pyramid():
   assert count(FPN(11)) == 2_939_120 + laterals + smooths + 11 * 129
 
 
+def test_parameters_of_the_unet():
+  """Two 3x3 with bias, scale and shift at each level; 320 maps below."""
+  inputs = ((320 + 112, 256), (256 + 40, 128), (128 + 24, 64))
+  levels = sum(9 * i * o + 9 * o * o + 6 * o for i, o in inputs)
+  assert count(UNet(11)) == 2_939_120 + levels + 11 * 65
+
+
 @pytest.mark.parametrize('size', [(64, 96), (61, 37), (4, 9), (1, 1)])
-def test_output_stride(size):
-  module = small_fpn()
+@pytest.mark.parametrize('make', [small_fpn, small_unet])
+def test_output_stride(size, make):
+  module = make()
   logits, maps = jax.eval_shape(
       lambda v, x: module.apply(
           v, x, train=False, capture_intermediates=lambda m, _: (
@@ -77,9 +85,12 @@ def test_a_cell_lies_at_the_same_pixels_whatever_the_size(rng, make):
       )
 
 
-def test_the_plain_forms_on_any_size_give_the_same(rng):
+@pytest.mark.parametrize('make', [
+    small_fpn, small_unet, functools.partial(small_fpn, encoder=small_resnet)
+])
+def test_the_plain_forms_on_any_size_give_the_same(rng, make):
   """As an exported program has them: no fast form stands in there."""
-  module = small_fpn()
+  module = make()
   variables = filled(module)
   symbols = export.symbolic_shape('h, w')
   exported = export.export(jax.jit(
