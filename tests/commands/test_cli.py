@@ -281,6 +281,7 @@ def another(name, value):
   """A value that the field may have and its default has not, as words."""
   choices = {
       'segmentor.name': 'fcn32s', 'segmentor.context': 'large',
+      'segmentor.encoder': 'efficientnet_lite1',
       'adversary.discriminator': 'patch',
       'adversary.encoding': 'scaling', 'adversary.objective': 'hinge',
       'adversary.reduction': 'sum', 'optimizer.segmentor.name': 'adamw',

@@ -157,9 +157,10 @@ def test_runs_then_reports_then_leaves_what_is_finished(script, capfd):
   assert 'Report: ' in out and 'adversary.weight' in out
   for name in ('report.html', 'report.md', 'report.csv'):
     assert (Path(arguments.workdir) / name).exists()
-  assert '| adversary.weight 0.1 | validation | 0 2 |' in (
-      Path(arguments.workdir) / 'report.md'
-  ).read_text()
+  tables = (Path(arguments.workdir) / 'report.md').read_text()
+  assert '| adversary.weight 0.1 | validation | 2 |' in tables
+  for seed in (0, 2):
+    assert f'| adversary.weight 0.1 | {seed} | validation |' in tables
   command.run(arguments)
   assert capfd.readouterr().out.count('finished before') == 4
   assert len((script.parent / 'log').read_text().splitlines()) == 4

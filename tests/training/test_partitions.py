@@ -27,7 +27,7 @@ class Stem(nn.Module):
 class Layered(nn.Module):
   """Names as the networks on VGG-16 have them."""
 
-  stride = 4
+  stride, num_classes = 4, CLASSES
 
   @nn.compact
   def __call__(self, images, *, train):
