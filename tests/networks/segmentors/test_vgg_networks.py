@@ -46,9 +46,11 @@ def pictures(*shape, seed=1):
 
 
 def test_the_experiment_gives_the_context():
-  experiment = Experiment(segmentor=Segmentor('dilated8', 0.5, context='large'))
+  experiment = Experiment(
+      segmentor=Segmentor('dilated8', width=0.5, context='large')
+  )
   assert make_method(experiment, 21).segmentor == Dilated8(21, 0.5, 'large')
-  experiment = Experiment(segmentor=Segmentor('fcn8s', 0.5))
+  experiment = Experiment(segmentor=Segmentor('fcn8s', width=0.5))
   assert make_method(experiment, 21).segmentor == FCN8s(21, 0.5)
 
 
