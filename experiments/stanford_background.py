@@ -8,7 +8,7 @@ known, so ours (572/143, five folds) can't give the same numbers.
 
   python experiments/stanford_background.py --data.root iccv09Data --control
 
-Not run by us yet: hardware and time are not known.
+Not run to its end by us yet: hardware and time are not known.
 """
 
 from adseg_jax.commands import cli
