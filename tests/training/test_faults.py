@@ -79,19 +79,21 @@ ocp.CheckpointManager.save = kill_soon
 @pytest.mark.slow
 def test_sigterm_while_training_saves_and_exits_at_once(tiny, whole, tmp_path):
   told = tmp_path / 'told'
-  process = start(on_toy(tiny), told, SLOWER.format(0.2))
+  process = start(on_toy(tiny), told, SLOWER.format(0.4))
   wait_for_lines(process, told, random.randint(1, 3))
+  seen = lines(told)[-1]['step']
   time.sleep(0.3 * random.random())
-  begun = time.monotonic()
   process.send_signal(signal.SIGTERM)
   said, complaints = process.communicate()
-  assert time.monotonic() - begun < 10
   assert (process.returncode, complaints) == (0, ''), complaints
   last = said.splitlines()[-1]
   assert last.startswith('stopped at step '), said
   assert last.endswith(f'saved in {told}: the same command continues')
   step = int(last.split()[3])
+  # The step at hand is the last one; how long that takes is the machine's.
+  assert step - seen <= 2
   assert (told / 'checkpoints' / str(step)).exists()
+  assert not (told / 'scores.json').exists()
   train(on_toy(tiny), told)
   assert_equal_runs(on_toy(tiny), told, whole)
 
