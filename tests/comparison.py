@@ -69,6 +69,22 @@ def stopped_at(owner, name, call):
     yield
 
 
+def programs(folder):
+  """Variables that let a process find what this one has compiled.
+
+  In links of its own: a process that is killed while it writes leaves halves.
+  """
+  folder.mkdir()
+  for path in Path(jax.config.jax_compilation_cache_dir).iterdir():
+    os.link(path, folder / path.name)
+  return {
+      'JAX_ENABLE_COMPILATION_CACHE': 'true',
+      'JAX_COMPILATION_CACHE_DIR': str(folder),
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+      'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
+  }
+
+
 def start(experiment, workdir, before='', devices=8):
   """Starts training; `before` is run in the same process first."""
   workdir.parent.mkdir(parents=True, exist_ok=True)
@@ -78,13 +94,15 @@ def start(experiment, workdir, before='', devices=8):
     pickle.dump(experiment, file)
   script = Path(file.name).with_suffix('.py')
   script.write_text(SCRIPT.format(before))
+  environ = os.environ | {
+      'JAX_NUM_CPU_DEVICES': str(devices),
+      'PYTHONPATH': str(Path(__file__).parent),
+  }
+  if 'JAX_COMPILATION_CACHE_DIR' not in environ:
+    environ |= programs(script.with_suffix('.programs'))
   return subprocess.Popen(
       [sys.executable, *QUIET, script, file.name, workdir],
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-      env=os.environ | {
-          'JAX_NUM_CPU_DEVICES': str(devices),
-          'PYTHONPATH': str(Path(__file__).parent),
-      },
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ,
   )
 
 

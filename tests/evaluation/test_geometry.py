@@ -10,7 +10,7 @@ from adseg_jax.evaluation.inference import Views, make_sliding, make_whole
 from adseg_jax.evaluation.predict import make_predict
 from adseg_jax.networks.extents import ceil_to
 
-SIZES = (61, 37), (64, 64), (33, 95), (5, 3), (1, 70), (90, 90)
+SIZES = (61, 37), (33, 95), (5, 3), (90, 64)
 
 
 @pytest.fixture(scope='module')
@@ -31,7 +31,7 @@ def assert_same(found, expected):
 def test_it_says_the_same_beside_others(rng, trained, name):
   pictures = [picture(rng, *size) for size in SIZES]
   whole = make_whole(trained(name), Views())
-  found = np.asarray(whole(pictures, (96, 160), 8))
+  found = np.asarray(whole(pictures, (96, 160), 5))
   for maps, image in zip(found, pictures, strict=False):
     h, w = image.shape[:2]
     expected = alone(trained(name), image)
@@ -48,20 +48,20 @@ def test_one_at_a_time(rng, trained):
     assert_same(predict(image), alone(trained('multiscale'), image))
 
 
-@pytest.mark.parametrize('name,size', [
-    ('multiscale', (450, 50)), ('multiscale, absolute colour', (40, 390)),
-    ('fcn8s', (613, 70)), ('dilated8', (60, 500)),
-    ('fpn', (50, 700)),
+@pytest.mark.parametrize('name,size,flip', [
+    ('multiscale', (450, 50), True),
+    ('multiscale, absolute colour', (40, 390), False),
+    ('fcn8s', (613, 70), False), ('dilated8', (60, 500), False),
+    ('fpn', (50, 700), False),
 ])
-def test_windows_see_all_that_the_network_sees(rng, trained, name, size):
+def test_windows_see_all_that_the_network_sees(rng, trained, name, size, flip):
   image = picture(rng, *size)
-  for flip in False, True:
-    views = Views(flip=flip, window=(32, 32))
-    expected = np.asarray(make_whole(trained(name), views)(
-        [image], [ceil_to(side, 32) for side in size], 1
-    ))[0, :size[0], :size[1]]
-    found = make_sliding(trained(name), views, 2)(image)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+  views = Views(flip=flip, window=(32, 32))
+  expected = np.asarray(make_whole(trained(name), views)(
+      [image], [ceil_to(side, 32) for side in size], 1
+  ))[0, :size[0], :size[1]]
+  found = make_sliding(trained(name), views, 2)(image)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('name', NETWORKS)

@@ -74,8 +74,10 @@ def test_any_image_size(name, size):
   images = jax.random.uniform(
       jax.random.key(2), (2, 4 * size[0] + 1, 4 * size[1] + 3, 3)
   )
-  module, variables = initialized(name, maps, images, width=0.1)
-  logits = jax.jit(module.apply)(variables, maps, images)
+  module = DISCRIMINATORS[name](width=0.1)
+  logits, _ = jax.jit(module.init_with_output)(
+      jax.random.key(0), maps, images
+  )
   assert logits.shape == ((2, *size) if name == 'patch' else (2,))
   assert np.isfinite(logits).all()
 

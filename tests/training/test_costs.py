@@ -9,6 +9,7 @@ where a step has become cheaper, record it:
 """
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -104,11 +105,16 @@ SCHEDULES = {
 }
 
 
+@functools.cache
+def program_of(method, turn):
+  return compiled_step(method, (SIDE, SIDE), 1, turn=turn)
+
+
 def programs_of(**schedule):
   """Turn -> its program, of the first six steps."""
   method = miniature(**schedule)
   return {
-      turn: compiled_step(method, (SIDE, SIDE), 1, turn=turn)
+      turn: program_of(method, turn)
       for turn in {turns(step, method.adversary) for step in range(6)}
   }
 

@@ -74,6 +74,8 @@ def _slide(x, kernel, before, size, stride=1, dilation=1):
       for count, taps in zip(size, kernel.shape, strict=False)
   ])
   total, (b, _, _, c) = 0, x.shape
+  # Not kernel[i, j]: indexing would be most of what tracing takes.
+  weights = kernel[None]
   for i in range(kernel.shape[0]):
     for j in range(kernel.shape[1]):
       row, column = i * dilation, j * dilation
@@ -83,7 +85,9 @@ def _slide(x, kernel, before, size, stride=1, dilation=1):
            column + (size[1] - 1) * stride + 1, c),
           (1, stride, stride, 1),
       )
-      total = total + part * kernel[i, j].reshape(1, 1, 1, c)
+      total += part * jax.lax.slice(
+          weights, (0, i, j, 0), (1, i + 1, j + 1, c)
+      )
   return total
 
 

@@ -74,7 +74,7 @@ def test_a_cell_lies_at_the_same_pixels_whatever_the_size(rng, make):
   variables = encoder.init(jax.random.key(0), images)
   apply = jax.jit(encoder.apply)
   whole = apply(variables, images)
-  for cut in (4, 12, 20):
+  for cut in (4, 24):
     for (one, _), (other, _), stride in zip(
         apply(variables, images[:, :, :side - cut]), whole, (4, 8, 16, 32),
         strict=True,
@@ -100,16 +100,15 @@ def test_the_plain_forms_on_any_size_give_the_same(rng, make):
       jax.ShapeDtypeStruct((1, *symbols, 3), jnp.float32),
   )
   assert 'convolution' in exported.mlir_module()
-  for size in ((64, 96), (45, 58)):
-    images = jnp.asarray(rng.random((1, *size, 3)), jnp.float32)
-    expected = exported.call(variables, images)
-    found = jax.jit(functools.partial(module.apply, train=False))(
-        variables, images
-    )
-    assert found.shape == expected.shape and expected.std() > 0.1
-    np.testing.assert_allclose(
-        found, expected, atol=1e-5 * float(np.abs(expected).max())
-    )
+  images = jnp.asarray(rng.random((1, 45, 58, 3)), jnp.float32)
+  expected = exported.call(variables, images)
+  found = jax.jit(functools.partial(module.apply, train=False))(
+      variables, images
+  )
+  assert found.shape == expected.shape and expected.std() > 0.1
+  np.testing.assert_allclose(
+      found, expected, atol=1e-5 * float(np.abs(expected).max())
+  )
 
 
 def test_random_weights_start_soundly(rng):
