@@ -150,12 +150,14 @@ def warn_if_busy():
   """A line where other programs compute: a ratio is then worth little."""
   import os
 
+  from adseg_jax.wording import counted
   from benchmarking.worker import cores
 
   load = os.getloadavg()[0]
   if load > cores() / 4:
     print(
-        f'Others are at work here (load {load:.1f} on {cores()} cores): a '
+        f'Others are at work here (load {load:.1f} on '
+        f'{counted(cores(), "core")}): a '
         'thread that waits for another costs the two sides differently, so '
         'ratios are not to be relied on', flush=True,
     )

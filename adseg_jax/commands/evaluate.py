@@ -8,6 +8,7 @@ import tyro
 from adseg_jax import environment
 from adseg_jax.commands.windows import window_of
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,4 +214,5 @@ def _evaluate(arguments, trained, dataset, data, split, views):
       folder / 'scores.json',
       (json.dumps(about | found, indent=2) + '\n').encode(),
   )
-  print(f'{split}, {len(examples)} images, step {trained.step}: {folder}')
+  images = counted(len(examples), 'image')
+  print(f'{split}, {images}, step {trained.step}: {folder}')

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from adseg_jax.commands.jobs import Job
 from adseg_jax.commands.shares import Share
 from adseg_jax.errors import Stopped, UserError
+from adseg_jax.wording import counted
 
 STOPPED = 'stopped: the same command continues'
 _PAUSE = 0.2  # seconds between two looks at the processes
@@ -135,7 +136,7 @@ def _left(paces, count: int, together: int) -> str:
   if not count:
     return 'All runs are done.'
   minutes = sum(paces) / len(paces) * math.ceil(count / together) / 60
-  return f'{count} runs to go, about {minutes:.0f} min'
+  return f'{counted(count, "run")} to go, about {minutes:.0f} min'
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import tyro
 from adseg_jax import environment
 from adseg_jax.commands.windows import window_of
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run(arguments: Arguments):
   trained = restore(workdir, arguments.checkpoint)
   skipped = empty + _predict(arguments, trained, files, window)
   written = len(files) + len(empty) - len(skipped)
-  print(f'{written} pictures: {arguments.output}')
+  print(f'{counted(written, "picture")}: {arguments.output}')
   if skipped:
     raise UserError(f'skipped {len(skipped)}: {shorten(skipped)}')
 

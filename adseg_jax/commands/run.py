@@ -10,6 +10,7 @@ from adseg_jax.commands.execute import execute
 from adseg_jax.commands.jobs import ArmName, plan
 from adseg_jax.commands.shares import shares
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,7 @@ def run(arguments: Arguments):
     print(f'Report: {page}')
   if failed:
     raise UserError(
-        f'{len(failed)} of {len(jobs)} runs failed '
+        f'{len(failed)} of {counted(len(jobs), "run")} failed '
         f'({"; ".join(job.name for job in failed)}): the same command tries '
         'them again'
     )

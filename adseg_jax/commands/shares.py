@@ -8,6 +8,7 @@ import sys
 
 from adseg_jax import environment
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 # In this process JAX would keep memory of the GPUs that the runs need.
 _PROBE = 'import jax; print(jax.default_backend(), jax.local_device_count())'
@@ -93,8 +94,9 @@ def _devices() -> tuple[str, int]:
 def _of_cores(count: int) -> list[Share]:
   if count > environment.cores():
     raise UserError(
-        f'--jobs {count}: there are {environment.cores()} cores, and each run '
-        'takes at least one'
+        f'--jobs {count}: this machine has '
+        f'{counted(environment.cores(), "core")}, and each run takes at least '
+        'one'
     )
   if not hasattr(os, 'sched_setaffinity'):  # macOS
     return [Share()] * count

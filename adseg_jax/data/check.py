@@ -11,6 +11,7 @@ from adseg_jax.data.dataset import Dataset, shorten
 from adseg_jax.data.inspection import Inspection, Tally, read, readings
 from adseg_jax.data.labels import read_png
 from adseg_jax.data.originals import Fault
+from adseg_jax.wording import counted
 
 # Examples that are kept to be shown: of each split, and with a fault.
 SHOWN = 6
@@ -121,7 +122,8 @@ def _warnings(dataset, inspection):
   for split, tally in inspection.tallies.items():
     whole = dataset.counts.get(split, tally.images)
     if tally.images != whole:
-      yield f'{split} has {tally.images:,} images; the whole data set {whole:,}'
+      images = counted(tally.images, 'image')
+      yield f'{split} has {images}; the whole data set {whole:,}'
     absent = [
         name for name, pixels in zip(dataset.classes, tally.pixels, strict=True)
         if not pixels

@@ -14,6 +14,7 @@ from adseg_jax.data.class_forms import Row, rows_of
 from adseg_jax.data.dataset import VOID
 from adseg_jax.data.text import Line, read_lines
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 _VOID = 'void'
 # Names that mean void in many sets, but are classes here.
@@ -112,7 +113,8 @@ def _check(rows: list[Row], path):
   count = len([row for row in rows if row.name != _VOID])
   if not 2 <= count <= VOID:
     raise UserError(
-        f'{path}: {count} classes: give 2 to {VOID}, one on each line'
+        f'{path}: {counted(count, "class", "classes")}: give 2 to {VOID}, one '
+        'on each line'
     )
   names = [row.name for row in rows]
   lines = [row.line for row in rows]

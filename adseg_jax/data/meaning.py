@@ -23,6 +23,7 @@ from adseg_jax.data.labels import BadFile, Label
 from adseg_jax.data.pixels import OWN_CLASSES, Pixels, read_pixels
 from adseg_jax.data.text import Line
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 MIXED = 'labels read in another way than the rest'
 AMBIGUOUS = 'labels that can be read in two ways'
@@ -284,7 +285,7 @@ def _unexplained(pixels: Pixels, table: Table, way: str) -> BadFile:
   values = np.array(pixels.numbers if way == NUMBER else pixels.shades)
   if table.values == tuple(range(count)):
     return BadFile(labels.STRANGE_IDS, labels.strange_ids(
-        values, count, f'{name} has {count} lines'
+        values, count, f'{name} has {counted(count, "line")}'
     ))
   wrong = [v for v in values.tolist() if v not in (*table.values, VOID)]
   return BadFile(

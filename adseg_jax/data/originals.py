@@ -130,7 +130,7 @@ def refuse(dataset: str, faults):
     text = f'data set {dataset}, {where}: {detail}'
   else:
     names = shorten(fault.where for fault in same)
-    text = f'data set {dataset}: {len(same)} {kind}: {names}'
+    text = f'data set {dataset}: {kind} ({len(same)}): {names}'
   raise UserError(f'{text}; `adseg data check {dataset}` lists all faults')
 
 

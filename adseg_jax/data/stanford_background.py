@@ -13,6 +13,7 @@ from adseg_jax.data.files import Files
 from adseg_jax.data.labels import read_regions
 from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 # In the order of the archive's README.
 CLASSES = (
@@ -68,9 +69,9 @@ def originals(data: config.Data) -> Originals:
   faults = (*same, *unpaired)
   if not faults and len(records) != IMAGES_IN_ALL:
     raise UserError(
-        f'data set stanford_background: {root} has {len(records)} images with '
-        f'labels, but the split is one of all {IMAGES_IN_ALL}: get the rest '
-        f'from {SOURCE.homepage}'
+        f'data set stanford_background: {root} has '
+        f'{counted(len(records), "image")} with labels, but the split '
+        f'is one of all {IMAGES_IN_ALL}: get the rest from {SOURCE.homepage}'
     )
   held_out = set(parts[data.fold])
   splits = {

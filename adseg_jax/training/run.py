@@ -17,6 +17,7 @@ from etils import epath
 from adseg_jax import environment, files
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 PACKAGES = (
     'adseg_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
@@ -146,4 +147,5 @@ def commit() -> str:
 def devices() -> str:
   """Such as '1 x cpu (2 cores)'."""
   kinds = [device.device_kind for device in jax.devices()]
-  return f'{len(kinds)} x {kinds[0]} ({environment.cores()} cores)'
+  cores = counted(environment.cores(), 'core')
+  return f'{len(kinds)} x {kinds[0]} ({cores})'

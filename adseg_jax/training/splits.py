@@ -10,6 +10,7 @@ from etils import epath
 from adseg_jax import files
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 # Names of examples, with what tells whether one has changed.
 NAMES = 'examples.json'
@@ -90,7 +91,8 @@ def difference(name: str, then: Split, now: Split) -> str:
     return ''
   if then.count is None:
     return f'split {name}'
-  words = f'split {name}: {then.count} examples then, {now.count} now'
+  examples = counted(then.count, 'example')
+  words = f'split {name}: {examples} then, {now.count} now'
   if then.examples is None or now.examples is None:
     return words
   for example in sorted({*then.examples, *now.examples}):

@@ -5,6 +5,7 @@ import math
 
 from adseg_jax.config import Experiment, flatten
 from adseg_jax.errors import UserError
+from adseg_jax.wording import counted
 
 # Steps and images are counted in int32.
 _COUNT = 2**31 - 1
@@ -64,7 +65,8 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
   """
   shared = (
       lambda x: 0 < x <= _BATCH and x % devices == 0,
-      f'a positive multiple of the {devices} devices, {_BATCH} at most',
+      f'a positive multiple of the {counted(devices, "device")}, {_BATCH} at '
+      'most',
   )
   width = (lambda x: 0 < x <= _WIDTH), f'0 < width <= {_WIDTH}'
   return (

@@ -105,7 +105,7 @@ def test_what_was_understood_is_one_line(tmp_path):
     ('sky 1 1 1\n\nroad 1 1 1\n', 'line 3: the colour (1, 1, 1) stands'),
     ('1 sky\n1 road\n', 'the value 1 stands there twice'),
     ('sky 1 1 256\nroad 1 1 1\n', 'line 1: the colour (1, 1, 256) is beyond'),
-    ('sky\nvoid\n', '1 classes'), ('crack\n', '2 to 255'), ('', '0 classes'),
+    ('sky\nvoid\n', '1 class:'), ('crack\n', '2 to 255'), ('', '0 classes'),
     ('\n'.join(f'c{i}' for i in range(256)), '256 classes'),
     ('0 back\n255 thing\n', 'line 2: the value 255 of thing'),
     ('0 back\n300 thing\n', 'line 2: the value 300'),

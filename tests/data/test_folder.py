@@ -91,7 +91,7 @@ def test_lists_decide_the_splits(data, tmp_path):
     ({'train': 'n1', 'validation': 'n1'}, 'n1: in train.txt and validation'),
     ({'train': 'n1', 'validation': 'n77'}, 'n77: validation.txt, line 1'),
     ({'train': 'n1'}, 'give train.txt and validation.txt'),
-    ({'train': 'n1', 'validation': ''}, 'splits without an example: validati'),
+    ({'train': 'n1', 'validation': ''}, 'splits without an example (1): vali'),
 ])
 def test_wrong_lists_are_refused(data, tmp_path, lists, text):
   root = layouts.folder(tmp_path / 'mine')
@@ -149,7 +149,7 @@ def test_images_without_labels_are_named(data, tmp_path):
   for index in range(7):
     (root / f'labels/n{index}.png').unlink()
   message = refusal(data)
-  assert '7 images without a label: images/n0.jpg' in message
+  assert 'images without a label (7): images/n0.jpg' in message
   assert 'and 2 more' in message
 
 

@@ -8,6 +8,7 @@ from etils import epath
 from adseg_jax.data.dataset import MODULES
 from adseg_jax.inference.restore import Trained
 from adseg_jax.training.run import NAME, amendments
+from adseg_jax.wording import counted
 
 PROGRAM, MODEL = 'model.jax_export', 'saved_model'
 
@@ -131,7 +132,7 @@ def _history(content: dict) -> str:
   licence = content['licence_of_the_data']
   return ''.join([
       f'Trained on `{data}`' + (f' ({licence})' if licence else ''),
-      f', {content["step"]} steps, seed {experiment["seed"]}, ',
+      f', {counted(content["step"], "step")}, seed {experiment["seed"]}, ',
       f'against a discriminator (\u03bb = {weight:g})' if weight else
       'without a discriminator',
       f': `{content["command"]}`',

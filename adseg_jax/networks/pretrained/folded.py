@@ -13,6 +13,7 @@ import numpy as np
 
 from adseg_jax.errors import UserError
 from adseg_jax.networks.pretrained.arrays import take
+from adseg_jax.wording import counted
 
 STEM = ('stem',)  # the first layer, of every encoder
 NORM = 'weight', 'bias', 'running_mean', 'running_var'
@@ -106,8 +107,8 @@ def _recognize(arrays, params, path, family) -> Layout:
       return layout
   raise UserError(
       f'{path}: not {family.name}: has no {" or ".join(stems)}, but '
-      f'{len(arrays)} arrays such as {next(iter(arrays), "none")}: give '
-      f'weights of {_weights_of(family)}'
+      f'{counted(len(arrays), "array")} such as {next(iter(arrays), "none")}: '
+      f'give weights of {_weights_of(family)}'
   )
 
 

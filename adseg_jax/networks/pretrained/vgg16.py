@@ -16,6 +16,7 @@ import numpy as np
 from adseg_jax.errors import UserError
 from adseg_jax.networks.pretrained.arrays import take
 from adseg_jax.networks.segmentors.vgg import BLOCKS, DEVIATION, MEAN
+from adseg_jax.wording import counted
 
 CONVOLUTIONS = tuple(
     (block, i) for block, (count, _) in enumerate(BLOCKS, 1)
@@ -139,8 +140,9 @@ def _recognize(arrays, path) -> Layout:
     )
     raise UserError(
         f'{path}: not VGG-16: has no layer named {firsts}, but '
-        f'{len(arrays)} arrays such as {next(iter(arrays), "none")}: give '
-        'weights of VGG-16 without batch normalisation'
+        f'{counted(len(arrays), "array")} such as '
+        f'{next(iter(arrays), "none")}: give weights of VGG-16 without '
+        'batch normalisation'
     )
   kernels = {layout.kernel.format(name) for name in layout.names.values()}
   pattern = re.escape(layout.kernel).replace(
