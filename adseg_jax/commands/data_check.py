@@ -47,8 +47,8 @@ def run(arguments: Arguments):
   # Slow to import: not before the arguments are read.
   from rich.console import Console
 
+  from adseg_jax.commands.data_page import table, verdict, write_page
   from adseg_jax.data.check import check
-  from adseg_jax.reporting.data_page import table, verdict, write_page
 
   found = check(datasets.find(data), data)
   console = Console()

@@ -9,10 +9,10 @@ import tyro
 class Arguments:
   """One page about finished runs; its tables beside it, as .md and .csv.
 
-  Runs that differ in their seed only are one arm. Arms are compared with the
-  control (adversary.weight 0), or else with the first that is named: means,
-  standard deviations, and differences paired by seed with their 95 %
-  confidence interval.
+  Runs that differ in their seed (or data.fold) only are one arm. Arms are
+  compared with the control (adversary.weight 0), or else with the first that is
+  named: means, standard deviations, and paired differences with their 95 %
+  confidence interval, tests, and how many pairs would show more.
 
     adseg report runs/mine
 

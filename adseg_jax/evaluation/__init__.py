@@ -1,1 +1,2 @@
-"""Scores of a segmentor, and its predictions."""
+"""Scores of a segmentor, its predictions, and what differences of scores show.
+"""

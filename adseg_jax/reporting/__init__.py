@@ -1,1 +1,1 @@
-"""Logs while a run goes, and a page when it is done."""
+"""Finished runs as a page, as tables and as figures."""

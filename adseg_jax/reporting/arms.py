@@ -1,4 +1,4 @@
-"""Arms: runs that differ in their seed only, and how arms are compared."""
+"""Arms: runs that differ in seed and fold only, and how arms are compared."""
 
 import dataclasses
 import json
@@ -6,30 +6,32 @@ import string
 from collections.abc import Callable
 
 from adseg_jax.errors import UserError
-from adseg_jax.reporting import numbers, statistics
+from adseg_jax.evaluation import statistics
+from adseg_jax.evaluation.statistics import Difference, Summary
+from adseg_jax.reporting import numbers
 from adseg_jax.reporting.runs import Run
-from adseg_jax.reporting.statistics import Difference, Summary
 from adseg_jax.training.run import PLACES
 
 # What may differ within an arm.
-_FREE = ('seed', 'name', *PLACES)
+_FREE = ('seed', 'data.fold', 'name', *PLACES)
 _SHORT = 12  # characters that a value may have to be a short name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arm:
-  """Runs of one experiment, by their seeds, in order.
+  """Runs of one experiment, by fold and seed, in order.
 
   Its name is the settings by which it differs from the other arms, or the
   experiment's where there is no other. The short one is for narrow places: the
   value of the one setting that differs or, where that is long or several
-  differ, a letter that the name begins with.
+  differ, a letter that the name begins with. Runs are named 'seed 3' or, where
+  the report is about several folds, 'fold 1, seed 3': that is what is paired.
   """
 
   name: str
   short: str
   colour: int
-  runs: dict[int, Run]
+  runs: dict[str, Run]
 
   @property
   def label(self) -> str:
@@ -45,77 +47,59 @@ class Arm:
   @property
   def weight(self) -> float:
     """Lambda; 0 is the control."""
-    return self.first.weight
+    return self.first.settings['adversary.weight']
 
-  def by_seed(self, measure: Callable[[Run], float | None]) -> dict:
-    """Seed -> measure, of the runs that have it."""
-    found = {seed: measure(run) for seed, run in self.runs.items()}
-    return {seed: value for seed, value in found.items() if value is not None}
+  def values(self, measure: Callable[[Run], float | None]) -> dict:
+    """Name of a run -> measure, of the runs that have it and know it."""
+    return {
+        name: value for name, run in self.runs.items()
+        if (value := measure(run)) is not None and value == value
+    }
 
   def summary(self, measure: Callable[[Run], float | None]) -> Summary:
-    """Mean and standard deviation of a measure over the seeds."""
-    return statistics.summarize(self.by_seed(measure).values())
+    """Mean and standard deviation of a measure over the runs."""
+    return statistics.summarize(self.values(measure).values())
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-  """Everything that a report is about: arms as they were named.
+  """Everything that a report is about.
 
-  The reference is the arm that the others are compared with: the first with
-  lambda = 0, the control, or else the first; None if there is one arm.
+  Attributes:
+    arms: as they were named.
+    reference: the arm that the others are compared with: the first with
+      lambda = 0, the control, or else the first; None if there is one arm.
+    rivals: the arms that are compared with it.
+    main: the arm of which most is shown: the first rival, or the only arm.
+    runs: of all arms, by arm, fold and seed.
+    folds: how many there are.
+    has_seeds: whether an arm has more than one run.
+    splits: that were scored, the validation split first.
   """
 
   arms: list[Arm]
   reference: Arm | None
-
-  @property
-  def main(self) -> Arm:
-    """The arm of which most is shown: the first beside the reference."""
-    return next(arm for arm in self.arms if arm is not self.reference)
-
-  @property
-  def rivals(self) -> list[Arm]:
-    """The arms that are compared with the reference."""
-    return [
-        arm for arm in self.arms if self.reference and arm is not self.reference
-    ]
-
-  @property
-  def runs(self) -> list[Run]:
-    """The runs of all arms."""
-    return [run for arm in self.arms for run in arm.runs.values()]
-
-  @property
-  def has_seeds(self) -> bool:
-    """Whether an arm has more than one."""
-    return any(len(arm.runs) > 1 for arm in self.arms)
-
-  @property
-  def splits(self) -> list[str]:
-    """Splits that were scored, the validation split first."""
-    return list(dict.fromkeys(
-        scores['split'] for run in self.runs for scores in run.scored
-    ))
+  rivals: list[Arm]
+  main: Arm
+  runs: dict[str, Run]
+  folds: int
+  has_seeds: bool
+  splits: list[str]
 
   def difference(self, arm: Arm, measure: Callable) -> Difference:
-    """An arm's measure minus the reference's, paired by seed."""
-    theirs = self.reference.by_seed(measure)
-    return statistics.paired(arm.by_seed(measure), theirs)
+    """An arm's measure minus the reference's, paired by fold and seed."""
+    theirs = self.reference.values(measure)
+    return statistics.paired(arm.values(measure), theirs)
 
 
-def score(split: str, key: str) -> Callable[[Run], float | None]:
-  """Measure: a mean score of a split; None where a run lacks the split."""
+def score(split: str, key: str, place: int | None = None) -> Callable:
+  """Measure: a mean score of a split, or that of the class at a place.
+
+  None where a run lacks the split.
+  """
   def measure(run):
     found = run.on(split)
-    return found and found[key]
-  return measure
-
-
-def class_score(split: str, place: int, key: str = 'iou') -> Callable:
-  """Measure: a score of the class at a place."""
-  def measure(run):
-    found = run.on(split)
-    return found and found['classes'][place][key]
+    return found and (found if place is None else found['classes'][place])[key]
   return measure
 
 
@@ -129,22 +113,37 @@ def study(runs: list[Run]) -> Study:
   for run in runs:
     settings = {k: v for k, v in run.settings.items() if k not in _FREE}
     group = groups.setdefault(json.dumps(settings, sort_keys=True), {})
-    seed = run.settings['seed']
-    if seed in group:
+    place = run.settings['data.fold'], run.settings['seed']
+    if place in group:
       raise UserError(
-          f'{group[seed].folder} and {run.folder} are the same experiment with '
-          f'the same seed, {seed}: name one of them'
+          f'{group[place].folder} and {run.folder} are the same experiment '
+          f'with the same seed, {place[1]}: name one of them'
       )
-    group[seed] = run
-  groups = [dict(sorted(group.items())) for group in groups.values()]
+    group[place] = run
+  folds = len({run.settings['data.fold'] for run in runs})
+  groups = [
+      {f'fold {fold}, ' * (folds > 1) + f'seed {seed}': group[fold, seed]
+       for fold, seed in sorted(group)} for group in groups.values()
+  ]
   arms = [
       Arm(*names, colour, groups[colour])
       for colour, names in enumerate(_names(groups))
   ]
-  reference = None
-  if len(arms) > 1:
-    reference = next((arm for arm in arms if arm.weight == 0), arms[0])
-  return Study(arms, reference)
+  control = next((arm for arm in arms if arm.weight == 0), arms[0])
+  rivals = [arm for arm in arms if arm is not control]
+  return Study(
+      arms=arms, reference=control if rivals else None, rivals=rivals,
+      main=rivals[0] if rivals else control,
+      runs={
+          f'{arm.label}, {name}': run
+          for arm in arms for name, run in arm.runs.items()
+      },
+      folds=folds, has_seeds=any(len(arm.runs) > 1 for arm in arms),
+      splits=list(dict.fromkeys(
+          one['split'] for arm in arms for run in arm.runs.values()
+          for one in run.scored
+      )),
+  )
 
 
 def differing(settings: list[dict]) -> list[str]:
@@ -163,21 +162,18 @@ def _names(groups) -> list[tuple[str, str]]:
   keys = differing(settings)
   if not keys:
     return [(str(settings[0]['name']), '')]
-  names = [
-      ', '.join(f'{key} {_value(one, key)}' for key in keys)
+  values = [
+      [numbers.value(one.get(key, '(not set)')) for key in keys]
       for one in settings
   ]
-  values = [_value(one, keys[0]) for one in settings]
-  if (len(keys) == 1 and max(map(len, values)) <= _SHORT
-      and len({*values}) == len(values)):
-    return list(zip(names, values, strict=True))
-  found = []
-  for place, name in enumerate(names):
-    more, place = divmod(place, len(string.ascii_uppercase))
-    letter = string.ascii_uppercase[place] + str(more or '')
-    found.append((f'{letter}: {name}', letter))
-  return found
-
-
-def _value(settings, key):
-  return numbers.value(settings.get(key, '(not set)'))
+  pairs = [zip(keys, row, strict=True) for row in values]
+  names = [', '.join(map(' '.join, pair)) for pair in pairs]
+  shorts = [row[0] for row in values]
+  if (len(keys) > 1 or max(map(len, shorts)) > _SHORT
+      or len({*shorts}) < len(shorts)):
+    shorts = [
+        string.ascii_uppercase[place % 26] + str(place // 26 or '')
+        for place in range(len(names))
+    ]
+    names = list(map('{}: {}'.format, shorts, names))
+  return list(zip(names, shorts, strict=True))

@@ -1,20 +1,31 @@
-"""The charts of a report: means over the seeds of each arm, with their spread.
+"""The charts of a report: means over the runs of each arm, with their spread.
 """
 
 import math
 
-from adseg_jax.reporting import plots
-from adseg_jax.reporting.arms import Arm, Study, class_score, score
-from adseg_jax.reporting.curves import Band, Series, curves
+import numpy as np
+
+from adseg_jax.evaluation.statistics import summarize
+from adseg_jax.reporting import health, plots
+from adseg_jax.reporting.arms import Arm, Study, score
+from adseg_jax.reporting.curves import Series, curves
 from adseg_jax.reporting.runs import MEASURES
-from adseg_jax.reporting.statistics import summarize
 from adseg_jax.reporting.vega import Chart
+
+
+def drawn(study: Study) -> dict[str, list[Chart]]:
+  """The charts of each section of a report."""
+  return {
+      'seeds': measures(study), 'curves': learning(study),
+      'adversary': adversary(study), 'changes': changes(study),
+      'confusion': confusion(study),
+  }
 
 
 def over_seeds(
     arm: Arm, key: str, kind: str = 'train'
 ) -> list[tuple[float, float, float, float]]:
-  """(step, mean, mean - deviation, mean + deviation) of a metric over seeds.
+  """(step, mean, mean - deviation, mean + deviation) of a metric over runs.
 
   A step counts the runs that have a number there; with fewer than two the
   deviation is nan. The kind is 'train' or 'validation'.
@@ -33,32 +44,24 @@ def over_seeds(
 def _spread(study):
   if not study.has_seeds:
     return ''
-  return ' Line and area: mean and standard deviation of the seeds.'
-
-
-def _by_arm(study, key, kind):
-  return [
-      Series(arm.label, over_seeds(arm, key, kind), arm.colour)
-      for arm in study.arms
-  ]
+  return ' Line and area: mean and standard deviation of the runs.'
 
 
 def learning(study: Study) -> list[Chart]:
   """Curves of validation mean IoU and of the segmentation loss."""
   reduced = {'sum': 'sum over the pixels of an image'}.get(
-      study.main.first.settings.get('adversary.reduction'), 'mean over pixels'
+      study.main.first.settings['adversary.reduction'], 'mean over pixels'
   )
   return [
-      curves(
-          'Validation mean IoU',
-          'Every validation image, at its own size.' + _spread(study),
-          _by_arm(study, 'mean_iou', 'validation'),
-      ),
-      curves(
-          'Segmentation loss',
-          f'Cross-entropy on training crops, {reduced}.' + _spread(study),
-          _by_arm(study, 'segmentation_loss', 'train'),
-      ),
+      curves(title, note + _spread(study), [
+          Series(arm.label, over_seeds(arm, key, kind), arm.colour)
+          for arm in study.arms
+      ]) for title, note, key, kind in (
+          ('Validation mean IoU', 'Every validation image, at its own size.',
+           'mean_iou', 'validation'),
+          ('Segmentation loss', f'Cross-entropy on training crops, {reduced}.',
+           'segmentation_loss', 'train'),
+      )
   ]
 
 
@@ -85,14 +88,14 @@ _ADVERSARY = (
 )
 
 
-def adversary(study: Study, bands: list[Band] = ()) -> list[Chart]:
+def adversary(study: Study) -> list[Chart]:
   """Curves of both sides' losses and of what the discriminator believes.
 
   Empty where no arm has an adversary; a chart that no run has a metric for is
-  left out. The bands are marked in all.
+  left out. Steps in which an adversary was not healthy are marked.
   """
   rivals = [arm for arm in study.arms if arm.weight]
-  drawn = []
+  found = []
   for title, note, kinds, limits, rule in _ADVERSARY:
     lines = [
         Series(
@@ -103,35 +106,26 @@ def adversary(study: Study, bands: list[Band] = ()) -> list[Chart]:
         if (points := over_seeds(arm, key))
     ]
     if lines:
-      drawn.append(
-          curves(title, note + _spread(study), lines, limits, rule, bands)
-      )
-  return drawn
-
-
-def _columns(study, measure):
-  for arm in study.arms:
-    values = arm.by_seed(measure)
-    values = {
-        seed: value for seed, value in values.items() if not math.isnan(value)
-    }
-    if values:
-      middle = arm.summary(measure).mean
-      yield plots.Column(arm.short or arm.name, arm.colour, values, middle)
+      found.append(curves(
+          title, note + _spread(study), lines, limits, rule,
+          health.bands(study),
+      ))
+  return found
 
 
 def measures(study: Study) -> list[Chart]:
-  """A plot per measure and split with a dot per seed; empty for one seed."""
+  """A plot per measure and split with a dot per run; empty for one seed."""
   if not study.has_seeds:
     return []
-  note = 'A dot is a seed, a bar the mean.'
+  note = 'A dot is a run, a bar the mean.'
   if study.reference:
-    note += ' Lines join the dots of one seed.'
+    note += ' Lines join the dots of a pair.'
   return [
-      plots.dots(
-          f'{name}, {split}', note, list(_columns(study, score(split, key))),
-          joined=bool(study.reference),
-      )
+      plots.dots(f'{name}, {split}', note, [
+          plots.Column(arm.short or arm.name, arm.colour, values,
+                       summarize(values.values()).mean)
+          for arm in study.arms if (values := arm.values(score(split, key)))
+      ], joined=bool(study.reference))
       for split in study.splits for key, name in MEASURES.items()
   ]
 
@@ -143,11 +137,11 @@ def changes(study: Study) -> list[Chart]:
   return [
       plots.intervals(
           f'Difference of IoU, {split}',
-          f'Minus {study.reference.label}, per class: a small dot is a seed, a '
-          'large one the mean, a line its 95 % interval where seeds suffice.',
+          f'Minus {study.reference.label}, per class: a small dot is a pair, a '
+          'large one the mean, a line its 95 % interval where pairs suffice.',
           [
               (name, arm.label,
-               study.difference(arm, class_score(split, place)))
+               study.difference(arm, score(split, 'iou', place)))
               for place, name in enumerate(classes) for arm in study.rivals
           ], rivals,
       )
@@ -156,26 +150,18 @@ def changes(study: Study) -> list[Chart]:
 
 
 def confusion(study: Study) -> list[Chart]:
-  """The main arm's confusion matrix on every split.
-
-  Over several seeds the counts are added.
-  """
+  """The main arm's confusion matrix on every split, added over the runs."""
   arm = study.main
-  seeds = f', {len(arm.runs)} seeds together' if len(arm.runs) > 1 else ''
-  drawn = []
-  for split in study.splits:
-    found = [scores['confusion'] for scores in arm.by_seed(
-        lambda run, split=split: run.on(split)
-    ).values()]
-    if found:
-      counts = [
-          [sum(cells) for cells in zip(*rows, strict=True)]
-          for rows in zip(*found, strict=True)
-      ]
-      drawn.append(plots.confusion(
+  together = f', {len(arm.runs)} runs together' if len(arm.runs) > 1 else ''
+  counts = {
+      split: [*arm.values(score(split, 'confusion')).values()]
+      for split in study.splits
+  }
+  return [
+      plots.confusion(
           f'Confusion, {split}',
-          f'{arm.label}{seeds}: of the pixels of a class (row), the '
+          f'{arm.label}{together}: of the pixels of a class (row), the '
           'percentage that was predicted as each class (column).',
-          arm.first.dataset['classes'], counts,
-      ))
-  return drawn
+          arm.first.dataset['classes'], np.sum(found, 0).tolist(),
+      ) for split, found in counts.items() if found
+  ]

@@ -37,12 +37,14 @@ class Band(NamedTuple):
   label: str
 
 
-def _thinned(points):
+def _rows(series):
   """Means of neighbours, where there are more points than the width shows."""
-  values = np.array(points, np.float64).reshape(-1, 4)
-  size = math.ceil(len(values) / _POINTS) or 1
-  starts = range(0, len(values), size)
-  return [values[at:at + size].mean(0).tolist() for at in starts]
+  for one in series:
+    values = np.array(one.points, np.float64).reshape(-1, 4)
+    size = math.ceil(len(values) / _POINTS) or 1
+    for at in range(0, len(values), size):
+      step, value, low, high = values[at:at + size].mean(0).tolist()
+      yield dict(step=step, value=value, low=low, high=high, line=one.label)
 
 
 def _told(rows, bands):
@@ -74,10 +76,7 @@ def curves(
   A series without a finite value is named in the legend only. The limits are
   those of the y axis, the values' own if None; the rule is a dotted line there.
   """
-  rows = [
-      dict(step=step, value=value, low=low, high=high, line=one.label)
-      for one in series for step, value, low, high in _thinned(one.points)
-  ]
+  rows = list(_rows(series))
   levels = {'domain': limits, 'clamp': True}  # a spread may leave them
   if not limits:
     ends = 'value', 'low', 'high'
@@ -89,7 +88,7 @@ def curves(
   tone = _keys(series, [colour(one.colour) for one in series])
   dashes = [_DASHES[one.dash % len(_DASHES)] for one in series]
   dotted = max((len(one.points) for one in series), default=0) <= _DOTTED
-  return Chart(title, note, layered([
+  return layered(title, note, [
       *_marked(bands, x),
       layer({'type': 'area', 'opacity': 0.17}, rows, x=x, color=tone,
             y=field('low', **y), y2={'field': 'high'}),
@@ -104,7 +103,7 @@ def curves(
       layer({'type': 'rect', 'fill': 'transparent'},
             list(_told(rows, bands)), x=x, x2={'field': 'stop'},
             description=field('text', 'nominal')),
-  ], _WIDTH, _HEIGHT))
+  ], _WIDTH, _HEIGHT)
 
 
 def _keys(series, values):
@@ -118,12 +117,10 @@ def _keys(series, values):
 
 
 def _marked(bands, x):
-  if not bands:
-    return []
   labels = list(dict.fromkeys(one.label for one in bands))
   tones = {'domain': labels, 'range': _BANDS[:len(labels)]}
   # The rim lets a single step be seen, too.
-  return [layer(
+  return bands and [layer(
       {'type': 'rect', 'opacity': 0.5, 'stroke': 'var(--band)'},
       [{'step': start, 'stop': stop, 'label': label}
        for start, stop, label in bands],

@@ -2,7 +2,7 @@
 
 import math
 
-from adseg_jax.reporting.statistics import Difference, Summary
+from adseg_jax.evaluation.statistics import Difference, Summary
 
 NONE = '\u2013'  # stands where there is no number
 
@@ -36,6 +36,13 @@ def pace(value: float) -> str:
   return NONE if math.isnan(value) else f'{value:.1f}'
 
 
+def chance(value: float) -> str:
+  """A p value in two significant digits; a dash where there is no test."""
+  if math.isnan(value):
+    return NONE
+  return f'{value:#.2g}' if value >= 0.001 else '< 0.001'
+
+
 def spread(found: Summary, form=ratio) -> str:
   """Mean ± standard deviation; the mean alone where there is one value."""
   if found.count < 2:
@@ -44,7 +51,7 @@ def spread(found: Summary, form=ratio) -> str:
 
 
 def interval(found: Difference) -> str:
-  """The confidence interval; a dash where there are too few seeds."""
+  """The confidence interval; a dash where there are too few pairs."""
   if not found.has_interval:
     return NONE
   return f'{difference(found.low)} to {difference(found.high)}'
@@ -57,9 +64,3 @@ def value(setting) -> str:
   if isinstance(setting, list | tuple):
     return ' '.join(map(value, setting)) or '(none)'
   return str(setting) if setting != '' else '(empty)'
-
-
-def listed(items) -> str:
-  """Words with commas and an 'and'."""
-  *first, last = map(str, items)
-  return f'{", ".join(first)} and {last}' if first else last

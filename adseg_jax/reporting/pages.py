@@ -8,6 +8,8 @@ from etils import epath
 from markupsafe import Markup, escape
 
 from adseg_jax.errors import UserError
+from adseg_jax.reporting import numbers
+from adseg_jax.wording import counted
 
 
 def _options(text: str) -> Markup:
@@ -21,6 +23,8 @@ _ENVIRONMENT = jinja2.Environment(
 )
 _ENVIRONMENT.filters |= {
     'options': _options, 'words': lambda name: str(name).replace('_', '-'),
+    'counted': counted, 'ratio': numbers.ratio, 'pace': numbers.pace,
+    'difference': numbers.difference, 'duration': numbers.duration,
 }
 STYLE = _ENVIRONMENT.get_template('style.css').render()
 

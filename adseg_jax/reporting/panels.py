@@ -6,11 +6,10 @@ import numpy as np
 
 from adseg_jax.reporting import pictures
 from adseg_jax.reporting.arms import Arm, Study
-from adseg_jax.reporting.pictures import VOID, Key, Panel, Picture, painted
+from adseg_jax.reporting.pictures import VOID, Key, Picture, painted
 from adseg_jax.reporting.runs import Run
 
 _SHOWN = 6
-_IMAGE = '_image.png'
 # The style's colours for lines, between light and dark: a picture has one.
 _TONES = (
     (84, 134, 240), (222, 124, 52), (40, 160, 148), (200, 96, 182),
@@ -20,14 +19,14 @@ _GREY = (128, 128, 128)
 
 
 class Pair(NamedTuple):
-  """What a rival and the reference predicted for one image at one seed.
+  """What a rival and the reference predicted for one image in a pair of runs.
 
   Share is that of the labelled pixels which they predicted differently; truth
   (VOID where there is no label), ours (the rival's) and theirs are [H,W].
   """
 
   name: str
-  seed: int
+  run: str
   arm: Arm
   share: float
   truth: np.ndarray
@@ -36,8 +35,8 @@ class Pair(NamedTuple):
 
 
 def _names(run: Run) -> list[str]:
-  found = (run.folder / 'panels').glob(f'*{_IMAGE}')
-  return sorted(path.name.removesuffix(_IMAGE) for path in found)
+  found = (run.folder / 'panels').glob('*_image.png')
+  return sorted(path.name.removesuffix('_image.png') for path in found)
 
 
 def _map(run, name, kind):
@@ -46,37 +45,29 @@ def _map(run, name, kind):
 
 
 def _photo(run, name):
-  path = run.folder / 'panels' / f'{name}{_IMAGE}'
-  return Picture(pictures.photo(path), 'photo', 'image')
+  return pictures.photo(run.folder / 'panels' / f'{name}_image.png', 'photo')
 
 
-def _pair(study, arm, seed, name):
-  """None where the reference's run kept no such image, or one of another size.
-  """
-  ours, theirs = arm.runs[seed], study.reference.runs[seed]
-  if name not in _names(theirs):
-    return None
-  truth = _map(ours, name, 'truth')
-  maps = [_map(run, name, 'prediction') for run in (ours, theirs)]
-  if any(one.shape != truth.shape for one in maps):
-    return None
-  differ = (maps[0] != maps[1])[truth != VOID]
-  share = float(differ.mean()) if differ.size else 0.0
-  return Pair(name, seed, arm, share, truth, *maps)
+def _pairs(study):
+  """Of all images that two runs of a pair kept, at one size."""
+  for arm in study.rivals:
+    for name in [one for one in arm.runs if one in study.reference.runs]:
+      both = arm.runs[name], study.reference.runs[name]
+      for image in sorted({*_names(both[0])} & {*_names(both[1])}):
+        truth = _map(both[0], image, 'truth')
+        maps = [_map(run, image, 'prediction') for run in both]
+        if all(one.shape == truth.shape for one in maps):
+          differ = (maps[0] != maps[1])[truth != VOID]
+          share = float(differ.mean()) if differ.size else 0.0
+          yield Pair(image, name, arm, share, truth, *maps)
 
 
 def most_different(study: Study) -> list[Pair]:
-  """For each image the rival and the seed that differ most from the reference.
-
-  The most different first; none where no seed is common.
-  """
+  """For each image the pair that differs most, the most different first."""
   most = {}
-  for arm in study.rivals:
-    for seed in sorted(arm.runs.keys() & study.reference.runs.keys()):
-      for name in _names(arm.runs[seed]):
-        pair = _pair(study, arm, seed, name)
-        if pair and pair.share > getattr(most.get(name), 'share', -1.0):
-          most[name] = pair
+  for pair in _pairs(study):
+    if pair.name not in most or pair.share > most[pair.name].share:
+      most[pair.name] = pair
   return sorted(most.values(), key=lambda pair: -pair.share)
 
 
@@ -91,85 +82,87 @@ def who_is_right(pair: Pair) -> np.ndarray:
   return np.where(shown, place, VOID).astype(np.uint8)
 
 
-def _right(prediction, pair):
-  return (prediction == pair.truth)[pair.truth != VOID].mean()
-
-
-def _panel(study, pair, palette):
-  theirs, ours = study.reference, pair.arm
-  tones = [_TONES[arm.colour % 6] for arm in (ours, theirs)]
-  text = (
-      f'{pair.name}, seed {pair.seed}: {pair.share:.1%} of the pixels differ; '
-      f'right: {_right(pair.theirs, pair):.1%} ({theirs.label}), '
-      f'{_right(pair.ours, pair):.1%} ({ours.label})'
-  )
-  right = painted(who_is_right(pair), [*tones, _GREY])
-  return Panel(text, [
-      _photo(ours.runs[pair.seed], pair.name),
-      Picture(painted(pair.truth, palette), 'map', 'truth'),
-      Picture(painted(pair.theirs, palette), 'map', theirs.label),
-      Picture(painted(pair.ours, palette), 'map', ours.label),
-      Picture(right, 'who', 'who is right'),
-  ])
-
-
-def differing(study: Study) -> list[Panel]:
-  """Validation images on which arms differ most."""
-  palette = study.main.first.dataset['palette']
-  pairs = [pair for pair in most_different(study) if pair.share]
-  return [_panel(study, pair, palette) for pair in pairs[:_SHOWN]]
-
-
 def keys(study: Study) -> list[Key]:
   """What the colours of who is right stand for."""
-  return [
-      Key(f'only {arm.label} is right', pictures.css(_TONES[arm.colour % 6]))
-      for arm in study.arms
-  ] + [Key('they differ, both wrong', pictures.css(_GREY))]
+  tones = {f'only {arm.label} is right': _tone(arm) for arm in study.arms}
+  tones['they differ, both wrong'] = _GREY
+  return [Key(text, pictures.css(tone)) for text, tone in tones.items()]
 
 
-def kept(study: Study) -> list[Panel]:
-  """The main arm's validation images."""
-  run = study.main.first
-  palette = run.dataset['palette']
-  return [
-      Panel(name, [_photo(run, name), *(
-          Picture(painted(_map(run, name, kind), palette), 'map', kind)
-          for kind in ('truth', 'prediction')
-      )]) for name in _names(run)
+def _tone(arm):
+  return _TONES[arm.colour % 6]
+
+
+def _shown(study, pair):
+  """Title and pictures of a pair."""
+  run, palette = pair.arm.runs[pair.run], study.main.first.dataset['palette']
+  tones = [_tone(pair.arm), _tone(study.reference), _GREY]
+  maps = {study.reference.label: pair.theirs, pair.arm.label: pair.ours}
+  right = ', '.join(
+      f'{(found == pair.truth)[pair.truth != VOID].mean():.1%} ({label})'
+      for label, found in maps.items()
+  )
+  title = (
+      f'{pair.name}, {pair.run}: {pair.share:.1%} of the pixels differ; right: '
+      f'{right}'
+  )
+  return title, [
+      _photo(run, pair.name), *(
+          painted(found, palette, 'map', label)
+          for label, found in ({'truth': pair.truth} | maps).items()
+      ), painted(who_is_right(pair), tones, 'who', 'who is right'),
   ]
 
 
-def _shown_runs(study: Study) -> dict[str, Run]:
-  """A run of every arm, with one seed if an arm has it in common."""
-  common = set.intersection(*(set(arm.runs) for arm in study.arms))
-  seed = min(common, default=None)
-  found = {arm: arm.runs.get(seed, arm.first) for arm in study.arms}
-  if len(found) == 1:
-    return {'prediction': study.main.first}
+def differing(study: Study) -> dict[str, list[Picture]]:
+  """Title -> pictures of each validation image on which arms differ most."""
+  pairs = [pair for pair in most_different(study) if pair.share]
+  return dict(_shown(study, pair) for pair in pairs[:_SHOWN])
+
+
+def kept(study: Study) -> dict[str, list[Picture]]:
+  """Title -> pictures of each of the main arm's validation images."""
+  run = study.main.first
   return {
-      f'{arm.label}, seed {run.settings["seed"]}': run
-      for arm, run in found.items()
+      name: [_photo(run, name), *(
+          painted(_map(run, name, kind), run.dataset['palette'], 'map', kind)
+          for kind in ('truth', 'prediction')
+      )] for name in _names(run)
   }
 
 
-def overview(study: Study) -> Panel | None:
-  """The large picture, such as a world map, and what it is."""
-  folder = study.main.first.folder / 'overview'
+def _overviews(study):
+  """Caption -> folder of a run of every arm, with a common seed if any."""
+  if not study.reference:
+    return {'prediction': study.main.first.folder}
+  common = [
+      name for name in study.main.runs
+      if all(name in arm.runs for arm in study.arms)
+  ]
+  names = {arm: (common or [*arm.runs])[0] for arm in study.arms}
+  return {
+      f'{arm.label}, {name}': arm.runs[name].folder
+      for arm, name in names.items()
+  }
+
+
+def overview(study: Study) -> tuple[str, list[Picture]] | None:
+  """What the large picture, such as a world map, is, and the picture."""
+  run = study.main.first
+  folder = run.folder / 'overview'
   if not (folder / 'prediction.png').exists():
     return None
-  dataset = study.main.first.dataset
-  maps = {'truth': folder / 'truth.png'} | {
-      name: run.folder / 'overview' / 'prediction.png'
-      for name, run in _shown_runs(study).items()
+  paths = {'truth': folder / 'truth.png'} | {
+      name: place / 'overview' / 'prediction.png'
+      for name, place in _overviews(study).items()
   }
-  found = []
-  for name, path in maps.items():
-    if path.exists():
-      label = pictures.indices(path, len(dataset['classes']))
-      found.append(Picture(painted(label, dataset['palette']), 'wide', name))
+  found = [
+      painted(pictures.indices(path, len(run.dataset['classes'])),
+              run.dataset['palette'], 'wide', name)
+      for name, path in paths.items() if path.exists()
+  ]
   for path in sorted(folder.glob('image.*'))[:1]:
-    found.append(Picture(pictures.photo(path), 'wide', 'image'))
+    found.append(pictures.photo(path, 'wide'))
   caption = folder / 'caption.txt'
   text = caption.read_text(encoding='utf-8').strip() if caption.exists() else ''
-  return Panel(text, found)
+  return text, found

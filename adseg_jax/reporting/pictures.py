@@ -11,8 +11,22 @@ from PIL import Image, UnidentifiedImageError
 from adseg_jax.errors import UserError
 
 VOID = 255
-_LARGEST = 1400  # longest side of an embedded picture, in pixels
-_JPEG_QUALITY = 88
+_LARGEST = 1400, 1400  # of an embedded picture, in pixels
+
+
+class Key(NamedTuple):
+  """What a colour of the style sheet, or 'void', stands for."""
+
+  text: str
+  colour: str
+
+
+class Picture(NamedTuple):
+  """A picture of a page: its data URI, style and caption."""
+
+  uri: str
+  style: str
+  caption: str
 
 
 def _open(path):
@@ -34,22 +48,15 @@ def uri(picture: Image.Image, kind: str, **options) -> str:
   return f'data:image/{kind};base64,{text}'
 
 
-def _fitting(picture, resample):
-  factor = _LARGEST / max(picture.size)
-  if factor >= 1:
-    return picture
-  width, height = (max(1, round(side * factor)) for side in picture.size)
-  return picture.resize((width, height), resample)
-
-
-def photo(path: epath.Path) -> str:
-  """Data URI of a photograph, as JPEG.
+def photo(path: epath.Path, style: str) -> Picture:
+  """A photograph, as JPEG.
 
   Raises:
     UserError: the file is missing or no picture.
   """
-  picture = _fitting(_open(path).convert('RGB'), Image.Resampling.LANCZOS)
-  return uri(picture, 'jpeg', quality=_JPEG_QUALITY)
+  picture = _open(path).convert('RGB')
+  picture.thumbnail(_LARGEST, Image.Resampling.LANCZOS)
+  return Picture(uri(picture, 'jpeg', quality=88), style, 'image')
 
 
 def indices(path: epath.Path, classes: int) -> np.ndarray:
@@ -67,46 +74,21 @@ def indices(path: epath.Path, classes: int) -> np.ndarray:
   return np.where(found < classes, found, VOID).astype(np.uint8)
 
 
-def painted(label: np.ndarray, palette) -> str:
-  """Data URI of a label map [H,W] in a palette; VOID is transparent."""
-  picture = _fitting(Image.fromarray(label), Image.Resampling.NEAREST)
-  picture = picture.copy()
+def painted(label: np.ndarray, palette, style: str, caption: str) -> Picture:
+  """A label map [H,W] in a palette; VOID is transparent."""
+  picture = Image.fromarray(label).copy()
+  picture.thumbnail(_LARGEST, Image.Resampling.NEAREST)
   picture.putpalette(bytes(np.asarray(palette, np.uint8)).ljust(768, b'\0'))
-  return uri(picture, 'png', transparency=VOID, optimize=True)
+  data = uri(picture, 'png', transparency=VOID, optimize=True)
+  return Picture(data, style, caption)
 
 
 def css(colour) -> str:
   """A colour, as a style sheet has it."""
-  red, green, blue = (int(part) for part in colour)
-  return f'rgb({red},{green},{blue})'
-
-
-class Key(NamedTuple):
-  """What a colour of the style sheet, or 'void', stands for."""
-
-  text: str
-  colour: str
+  return f'rgb({",".join(str(int(part)) for part in colour)})'
 
 
 def legend(classes: list[str], palette) -> list[Key]:
   """Colour and name of every class, and void."""
-  keys = [
-      Key(name, css(colour))
-      for name, colour in zip(classes, palette, strict=True)
-  ]
-  return [*keys, Key('void', 'void')]
-
-
-class Picture(NamedTuple):
-  """A picture of a page: its data URI, style and caption."""
-
-  uri: str
-  style: str
-  caption: str
-
-
-class Panel(NamedTuple):
-  """Pictures side by side, below a heading."""
-
-  title: str
-  pictures: list[Picture]
+  colours = [*map(css, palette), 'void']
+  return list(map(Key, [*classes, 'void'], colours))

@@ -8,15 +8,13 @@ from rich.text import Text
 
 from adseg_jax import files
 from adseg_jax.errors import UserError
-from adseg_jax.reporting import vega
-from adseg_jax.reporting.arms import score, study
-from adseg_jax.reporting.numbers import duration, spread
-from adseg_jax.reporting.page import drawn, page
-from adseg_jax.reporting.pages import writing
+from adseg_jax.reporting import health, panels, tables, vega, verdicts
+from adseg_jax.reporting.arms import Study, score, study
+from adseg_jax.reporting.charts import drawn
+from adseg_jax.reporting.pages import render, writing
+from adseg_jax.reporting.pictures import legend
 from adseg_jax.reporting.runs import MEASURES, read_runs
 from adseg_jax.reporting.sheets import markdown, table_csv
-from adseg_jax.reporting.tables import Row, Table, terminal
-from adseg_jax.reporting.verdicts import sentences
 
 
 def write_report(
@@ -29,8 +27,8 @@ def write_report(
 
   Args:
     workdirs: folders of runs on the same data set. Those that differ in their
-      seed only are one arm; arms are compared with the first whose lambda is
-      0, or else with the first.
+      seed or fold only are one arm; arms are compared with the first whose
+      lambda is 0, or else with the first.
     output: file to write, .html; replaced at once if it exists.
     figures: folder for every chart as .svg and .pdf; '' writes none.
     option: what named the output, for messages.
@@ -46,17 +44,44 @@ def write_report(
   if output.suffix != '.html':
     raise UserError(f'{option} {output}: give a name that ends in .html')
   found = study(read_runs(workdirs))
-  texts = {'.md': markdown(found), '.csv': table_csv(found)}
-  texts['.html'] = page(found)
+  charts = drawn(found)
+  texts = {
+      '.md': markdown(found), '.csv': table_csv(found),
+      '.html': page(found, charts),
+  }
   with writing(option, output):
     output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
       files.write(output.with_suffix(suffix), text.encode())
   if figures:
     with writing('--figures', figures):
-      shown = drawn(found).values()
-      vega.write(itertools.chain.from_iterable(shown), epath.Path(figures))
+      shown = itertools.chain.from_iterable(charts.values())
+      vega.write(shown, epath.Path(figures))
   return output
+
+
+def page(study: Study, charts: dict[str, list[vega.Chart]]) -> str:
+  """The report."""
+  dataset = study.main.first.dataset
+  return render(
+      'report.html', study=study, charts=charts,
+      title=study.main.first.settings['name'],
+      legend=legend(dataset['classes'], dataset['palette']), health=health,
+      made=_made(study), measures=MEASURES, panels=panels, score=score,
+      tables=tables, verdicts=verdicts,
+  )
+
+
+def _made(study):
+  """Devices, commit and versions -> name -> run that was made with them."""
+  groups = {}
+  for name, run in study.runs.items():
+    for one in run.starts:
+      versions = ', '.join(f'{k} {v}' for k, v in one['versions'].items())
+      commit = one['commit'] or 'unknown'
+      text = f'{one["devices"]}; commit {commit}; {versions}'
+      groups.setdefault(text, {})[name] = run
+  return groups
 
 
 def table(workdirs: list[epath.PathLike]) -> Group:
@@ -69,28 +94,7 @@ def table(workdirs: list[epath.PathLike]) -> Group:
       is named twice.
   """
   found = study(read_runs(workdirs))
-  rows = [
-      Row(_cells(found, arm, split))
-      for split in found.splits for arm in found.arms
-  ]
-  # The one setting that differs is the heading: 80 columns are soon full.
-  first = found.arms[0]
-  setting = first.name.removesuffix(f' {first.short}')
-  title = 'arm' if setting == first.name else setting
-  head = [title, 'split', 'seeds'] if found.has_seeds else ['run', 'λ', 'split']
-  head += ['mean IoU', 'pixel acc.', 'class acc.']
-  shown = terminal(
-      Table(head + ['time'] * (not found.has_seeds), rows), left=('split',)
-  )
   named = [arm.name for arm in found.arms if arm.label != arm.name]
-  return Group(shown, *map(Text, [*named, *sentences(found)]))
-
-
-def _cells(found, arm, split):
-  scores = [spread(arm.summary(score(split, key))) for key in MEASURES]
-  if found.has_seeds:
-    return [arm.short or arm.name, split, str(len(arm.runs)), *scores]
-  return [
-      arm.first.name, f'{arm.weight:g}', split, *scores,
-      duration(arm.first.seconds),
-  ]
+  said = [*named, *verdicts.sentences(found)]
+  shown = tables.terminal(tables.brief(found), left=('split',))
+  return Group(shown, *map(Text, said))

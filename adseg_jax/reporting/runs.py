@@ -12,11 +12,6 @@ from adseg_jax.errors import UserError
 from adseg_jax.training.run import amendments
 from adseg_jax.training.writer import METRICS, read_metrics
 
-_NEEDED = (
-    'name', 'seed', 'segmentor.name', 'adversary.discriminator',
-    'adversary.encoding', 'adversary.objective', 'adversary.weight',
-)
-_START = 'versions', 'commit', 'devices'
 MEASURES = {
     'mean_iou': 'mean IoU', 'pixel_accuracy': 'pixel accuracy',
     'class_accuracy': 'class accuracy',
@@ -28,42 +23,25 @@ class Run:
   """What a finished run left in its folder.
 
   Settings are flat: dotted name -> value; starts have the versions, commit and
-  devices of each, made_with also the first one's command; amendments are what
-  changed while it trained, and by which command; train and validation are
-  lines of metrics; scores are the last step's on the validation split, test
-  those on the test split, if there is one.
+  devices of each; amendments are what changed while it trained, and by which
+  command; train and validation are lines of metrics; scored are the last step's
+  scores on the validation split and, if there is one, the test split.
   """
 
   folder: epath.Path
   settings: dict
   dataset: dict
-  made_with: dict
+  command: str
   starts: list[dict]
   amendments: list[tuple[str, str]]
   train: list[dict]
   validation: list[dict]
-  scores: dict
-  test: dict | None
-
-  @property
-  def name(self) -> str:
-    """The experiment's name."""
-    return str(self.settings['name'])
-
-  @property
-  def weight(self) -> float:
-    """Lambda; 0 is the control."""
-    return self.settings['adversary.weight']
+  scored: list[dict]
 
   @property
   def seconds(self) -> float:
     """Training time."""
-    return self.scores['seconds']
-
-  @property
-  def scored(self) -> list[dict]:
-    """Scores of every split that was scored."""
-    return [one for one in (self.scores, self.test) if one is not None]
+    return self.scored[0]['seconds']
 
   def on(self, split: str) -> dict | None:
     """Scores of a split, if it was scored."""
@@ -80,9 +58,9 @@ class Run:
     return statistics.median(paces) if paces else math.nan
 
 
-def _json(path):
+def _json(path, **options):
   try:
-    return json.loads(path.read_text(encoding='utf-8'))
+    return json.loads(path.read_text(encoding='utf-8'), **options)
   except FileNotFoundError:
     raise UserError(
         f'{path} is missing: {path.parent} holds no finished run; train it to '
@@ -98,37 +76,27 @@ def _only(entries, *keys):
   return {key: entries[key] for key in keys}
 
 
-def _known(value):
-  return math.nan if value is None else value
-
-
-def _scores(scores):
+def _scores(path, dataset):
   """The scores, checked: nan where the file says null."""
+  scores = _json(path, object_hook=lambda entries: {
+      key: math.nan if value is None else value
+      for key, value in entries.items()
+  })
+  _only(scores, *MEASURES, 'step', 'split', 'images', 'seconds')
+  for one in scores['classes']:
+    _only(one, 'pixels', 'iou', 'accuracy', 'precision')
   count = len(scores['classes'])
+  for key in ('classes', 'palette'):
+    if len(dataset[key]) != count:
+      raise KeyError(key)
   if [len(row) for row in scores['confusion']] != [count] * count:
     raise KeyError('confusion')  # not a square
-  ratios = ('iou', 'accuracy', 'precision')
-  return scores | {key: _known(scores[key]) for key in MEASURES} | {
-      'classes': [
-          one | {key: _known(one[key]) for key in ratios}
-          for one in scores['classes']
-      ],
-  } | _only(scores, 'step', 'split', 'images', 'seconds')
+  return scores
 
 
-def _settings(experiment: dict) -> dict:
-  """Flat; one that an older run has not had its default there."""
-  found = flatten(experiment)
-  _only(found, *_NEEDED)
-  return flatten(json.loads(to_json(Experiment()))) | found
-
-
-def _check(run):
-  """What the page takes for granted."""
-  for key in ('classes', 'palette'):
-    for scores in run.scored:
-      if len(run.dataset[key]) != len(scores['classes']):
-        raise KeyError(key)
+def defaults() -> dict:
+  """Of every setting, flat and as JSON has it."""
+  return flatten(json.loads(to_json(Experiment())))
 
 
 def read_run(folder: epath.PathLike) -> Run:
@@ -138,32 +106,34 @@ def read_run(folder: epath.PathLike) -> Run:
     UserError: a file is missing or damaged, or lacks an entry.
   """
   folder = epath.Path(folder)
-  scores = _json(folder / 'scores.json')
-  test = folder / 'scores_test.json'
+  scores, test = folder / 'scores.json', folder / 'scores_test.json'
+  scored = [scores, test] if test.exists() else [scores]
   about = _json(folder / 'experiment.json')
   if not (folder / METRICS).exists():
     raise UserError(f'{folder / METRICS} is missing: train the run again')
   lines = read_metrics(folder / METRICS)
   try:
-    run = Run(
-        folder=folder,
-        settings=_settings(about['experiment']),
-        dataset=_only(about['dataset'], 'name', 'classes', 'palette'),
-        made_with=_only(about, *_START, 'command'),
-        starts=[_only(one, *_START) for one in about.get('starts', [about])],
+    dataset = _only(about['dataset'], 'name', 'classes', 'palette')
+    settings = flatten(about['experiment'])
+    _only(settings, 'name', 'seed')
+    return Run(
+        folder=folder, dataset=dataset, command=about['command'],
+        # What an older run has not had its default there.
+        settings=defaults() | settings,
+        starts=[
+            _only(one, 'versions', 'commit', 'devices')
+            for one in about.get('starts', [about])
+        ],
         amendments=amendments(about),
         train=[line for line in lines if line['kind'] == 'train'],
         validation=[line for line in lines if line['kind'] == 'validation'],
-        scores=_scores(scores),
-        test=_scores(_json(test)) if test.exists() else None,
+        scored=[_scores(path, dataset) for path in scored],
     )
-    _check(run)
   except (AttributeError, KeyError, TypeError) as error:
     raise UserError(
         f'{folder} holds no run that this version can read ({error!r}): train '
         'it again'
     ) from None
-  return run
 
 
 def read_runs(folders: list[epath.PathLike]) -> list[Run]:

@@ -2,22 +2,25 @@
 
 import csv
 import io
-import math
 
+from adseg_jax.evaluation import evidence
 from adseg_jax.reporting import tables
-from adseg_jax.reporting.arms import Study, class_score, score
+from adseg_jax.reporting.arms import Study, score
 from adseg_jax.reporting.runs import MEASURES
 from adseg_jax.reporting.verdicts import cautions, sentences
 
 
-def _lines(table):
-  """A Markdown table; a bar in a cell would end it."""
-  def line(cells):
-    return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
+def _line(cells):
+  """Of a Markdown table; a bar in a cell would end it."""
+  return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
 
+
+def _lines(table):
+  if not table.rows:
+    return []
   return [
-      line(table.head), '|' + '---|' * len(table.head),
-      *(line(row.cells) for row in table.rows), '',
+      _line(table.head), '|' + '---|' * len(table.head),
+      *(_line(row.cells) for row in table.rows), '',
       *([table.note, ''] if table.note else []),
   ]
 
@@ -25,15 +28,11 @@ def _lines(table):
 def markdown(study: Study) -> str:
   """Arms, differences and runs as Markdown tables, with what they show."""
   words = [f'- {text}' for text in (*sentences(study), *cautions(study))]
-  compared = tables.differences(study)
   return '\n'.join([
-      *_lines(tables.arms(study)), *(_lines(compared) if compared.rows else []),
-      *words, *([''] if words else []), *_lines(tables.every_run(study)),
+      *_lines(tables.arms(study)), *_lines(tables.differences(study)),
+      *_lines(tables.weighed(study)), *words, *([''] if words else []),
+      *_lines(tables.every_run(study)),
   ])
-
-
-def _number(value):
-  return '' if math.isnan(value) else repr(value)
 
 
 def _measures(study):
@@ -42,37 +41,48 @@ def _measures(study):
     for key in MEASURES:
       yield split, key, score(split, key)
     for place, name in enumerate(study.main.first.dataset['classes']):
-      yield split, f'iou {name}', class_score(split, place)
+      yield split, f'iou {name}', score(split, 'iou', place)
   yield '', 'images_per_second', lambda run: run.pace()
   yield '', 'seconds', lambda run: run.seconds
 
 
-def table_csv(study: Study) -> str:
-  """A row per split, measure and arm: means, differences, every seed's value.
+def _cells(study, arm, measure):
+  """Of a measure; numbers are written in full."""
+  found = arm.summary(measure)
+  cells = {'arm': arm.name, 'runs': found.count, 'mean': found.mean,
+           'standard_deviation': found.deviation}
+  if arm not in study.rivals:
+    return cells
+  change = study.difference(arm, measure)
+  cells |= {
+      'compared_with': study.reference.name, 'pairs': len(change.pairs),
+      'difference': change.mean, 'interval_low': change.low,
+      'interval_high': change.high,
+  }
+  shown = evidence.weigh(change.values)
+  return cells | (shown._asdict() if shown else {})
 
-  Numbers are written in full; a cell is empty where there is none.
+
+def table_csv(study: Study) -> str:
+  """A row per split, measure and arm: means, differences, every run's value.
+
+  A cell is empty where there is no number.
   """
-  seeds = sorted({seed for arm in study.arms for seed in arm.runs})
-  out = io.StringIO()
-  sheet = csv.writer(out, lineterminator='\n')
-  sheet.writerow([
-      'split', 'measure', 'arm', 'seeds', 'mean', 'standard_deviation',
-      'compared_with', 'common_seeds', 'difference', 'interval_low',
-      'interval_high', *(f'seed_{seed}' for seed in seeds),
-  ])
+  rows, runs = [], []
   for split, name, measure in _measures(study):
     for arm in study.arms:
-      values, found = arm.by_seed(measure), arm.summary(measure)
-      compared = [''] * 5
-      if arm in study.rivals:
-        change = study.difference(arm, measure)
-        compared = [
-            study.reference.name, len(change.seeds),
-            *map(_number, (change.mean, change.low, change.high)),
-        ]
-      sheet.writerow([
-          split, name, arm.name, found.count, _number(found.mean),
-          _number(found.deviation), *compared,
-          *(_number(values.get(seed, math.nan)) for seed in seeds),
-      ])
+      start = {'split': split, 'measure': name}
+      rows.append(start | _cells(study, arm, measure))
+      runs.append({
+          run.replace(', ', '_').replace(' ', '_'): value
+          for run, value in arm.values(measure).items()
+      })
+  head = dict.fromkeys(key for row in (*rows, *runs) for key in row)
+  out = io.StringIO()
+  sheet = csv.DictWriter(out, head, lineterminator='\n')
+  sheet.writeheader()
+  for row, values in zip(rows, runs, strict=True):
+    sheet.writerow({
+        key: value for key, value in (row | values).items() if value == value
+    })
   return out.getvalue()

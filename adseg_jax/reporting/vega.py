@@ -90,12 +90,14 @@ def layer(mark: dict | str, rows: list[dict], **encoding) -> dict:
   }
 
 
-def layered(layers: list[dict], width: int, height: int, **more) -> dict:
-  """A specification of layers, the first at the back."""
-  return {
+def layered(
+    title: str, note: str, layers: list[dict], width: int, height: int, **more
+) -> Chart:
+  """A chart of layers, the first at the back; `more` are Vega-Lite's."""
+  return Chart(title, note, {
       'layer': layers, 'width': width, 'height': height, 'config': _CONFIG,
       'padding': 2, 'autosize': {'type': 'fit', 'contains': 'padding'}, **more,
-  }
+  })
 
 
 def scale(values: list[float]) -> dict:

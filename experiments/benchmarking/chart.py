@@ -17,12 +17,15 @@ def plot(case: str, paces: dict) -> Chart:
     paces: variant -> images per second, one a round.
   """
   columns = [
-      Column(name, colour, dict(enumerate(values, 1)), float(np.median(values)))
-      for colour, (name, values) in enumerate(paces.items())
+      Column(
+          name, colour,
+          {f'round {place}': value for place, value in enumerate(values, 1)},
+          float(np.median(values)),
+      ) for colour, (name, values) in enumerate(paces.items())
   ]
   note = 'Images per second: a dot is a round, a bar the median.'
   form = '{:.3g}'.format
-  return dots(case, note, columns, 'round', joined=False, zero=True, form=form)
+  return dots(case, note, columns, joined=False, zero=True, form=form)
 
 
 def page(

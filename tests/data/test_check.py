@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from adseg_jax.commands import cli
+from adseg_jax.commands.data_page import table, verdict, write_page
 from adseg_jax.config import Data
 from adseg_jax.data import camvid, earth, examples, inspection, labels
 from adseg_jax.data.check import check
@@ -15,7 +16,6 @@ from adseg_jax.data.dataset import find
 from adseg_jax.data.originals import NO_IMAGE, NO_LABEL
 from adseg_jax.data.pictures import decode
 from adseg_jax.errors import UserError
-from adseg_jax.reporting.data_page import table, verdict, write_page
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import re
 
 from adseg_jax.reporting import health
 from adseg_jax.reporting.arms import study
+from adseg_jax.reporting.charts import drawn
 from adseg_jax.reporting.curves import Band
-from adseg_jax.reporting.page import page
+from adseg_jax.reporting.report import page
 from adseg_jax.reporting.runs import read_runs
 from adseg_jax.training.health import ADVICE
 
@@ -43,7 +44,7 @@ def test_episodes_are_marked_and_explained(new_run):
         one.endswith(f'{ADVICE[kind][1:]} (adversary.weight 0.1, {where}).')
         for one in words
     )
-  text = page(found)
+  text = page(found, drawn(found))
   assert '<code>--adversary.discriminator</code>' in text
   assert words[0] in html.unescape(re.sub('</?code>', '', text))
   # The one chart whose metric these lines have.
@@ -65,6 +66,5 @@ def test_nothing_is_said_where_nothing_was_measured(pair):
 def test_dropped_updates_are_told(new_run):
   folder = _with_lines(new_run('a'), [0.8] * 5, dropped=(400, 800))
   found = study(read_runs([folder]))
-  (sentence,) = health.dropped(found)
+  *_, sentence = health.words(found)
   assert 'seed 0' in sentence and 'until step 800' in sentence
-  assert sentence in health.words(found)

@@ -1,7 +1,7 @@
 import pytest
 
 from adseg_jax.errors import UserError
-from adseg_jax.reporting.arms import class_score, score, study
+from adseg_jax.reporting.arms import score, study
 from adseg_jax.reporting.runs import read_runs
 
 
@@ -16,7 +16,9 @@ def test_seeds_are_one_arm(folders):
   ]
   assert [arm.short for arm in found.arms] == ['0', '0.1']
   assert found.main.label == 'adversary.weight 0.1'
-  assert [list(arm.runs) for arm in found.arms] == [[0, 1, 2]] * 2
+  assert [list(arm.runs) for arm in found.arms] == [
+      ['seed 0', 'seed 1', 'seed 2']
+  ] * 2
   assert found.has_seeds
   assert found.splits == ['validation', 'test']
 
@@ -26,7 +28,7 @@ def test_order_of_naming_is_that_of_the_arms_not_of_the_seeds(new_run):
       new_run('a', seed=9), new_run('b', weight=0.0), new_run('c', seed=2)
   )
   assert [arm.weight for arm in found.arms] == [0.1, 0]
-  assert list(found.arms[0].runs) == [2, 9]
+  assert list(found.arms[0].runs) == ['seed 2', 'seed 9']
   assert found.arms[0].first.settings['seed'] == 2
 
 
@@ -91,20 +93,20 @@ def test_a_run_is_named_once(new_run):
 def test_measures_are_paired_by_seed_and_split(folders, new_run):
   found = study(read_runs(folders[1:]))  # the control without seed 0
   values = {
-      seed: run.on('test')['mean_iou']
-      for seed, run in found.main.runs.items()
+      name: run.on('test')['mean_iou']
+      for name, run in found.main.runs.items()
   }
   measure = score('test', 'mean_iou')
-  assert found.main.by_seed(measure) == values
+  assert found.main.values(measure) == values
   change = found.difference(found.main, measure)
-  assert change.seeds == (1, 2)
-  theirs = found.reference.runs[1].on('test')['mean_iou']
-  assert change.values[0] == values[1] - theirs
+  assert change.pairs == ('seed 1', 'seed 2')
+  theirs = found.reference.runs['seed 1'].on('test')['mean_iou']
+  assert change.values[0] == values['seed 1'] - theirs
   other = _study(new_run('untested'))
-  assert other.main.by_seed(measure) == {}
-  assert other.main.by_seed(class_score('test', 0)) == {}
-  assert other.main.by_seed(class_score('validation', 0)) == {
-      0: pytest.approx(80 / 105)
+  assert other.main.values(measure) == {}
+  assert other.main.values(score('test', 'iou', 0)) == {}
+  assert other.main.values(score('validation', 'iou', 0)) == {
+      'seed 0': pytest.approx(80 / 105)
   }
 
 
@@ -113,3 +115,18 @@ def test_settings_that_read_the_same_do_not_merge_arms(new_run):
       new_run('a', weight=0.1), new_run('b', weight=0.1000000001)
   ]))
   assert [arm.label for arm in found.arms] == ['arm A', 'arm B']
+
+
+def test_folds_are_runs_of_an_arm_and_paired_as_such(new_run):
+  folders = [
+      new_run(f'{weight}{fold}{seed}', weight=weight, seed=seed,
+              data={'fold': fold})
+      for weight in (0.0, 0.1) for fold, seed in ((1, 10), (0, 3), (1, 2))
+  ]
+  found = _study(*folders)
+  names = ['fold 0, seed 3', 'fold 1, seed 2', 'fold 1, seed 10']
+  assert [list(arm.runs) for arm in found.arms] == [names] * 2
+  change = found.difference(found.main, score('validation', 'mean_iou'))
+  assert change.pairs == tuple(names)
+  assert found.folds == 2
+  assert _study(*folders[1:2]).folds == 1

@@ -5,7 +5,7 @@ import pytest
 from drawing import texts, told
 from fake_run import CLASSES, confusion_of
 
-from adseg_jax.reporting import charts
+from adseg_jax.reporting import charts, health
 from adseg_jax.reporting.arms import study
 from adseg_jax.reporting.curves import Band
 from adseg_jax.reporting.runs import read_runs
@@ -45,16 +45,17 @@ def test_a_step_with_one_value_has_no_spread(new_run):
   assert not math.isnan(points[1][2])
 
 
-def test_curves_of_arms_and_of_adversaries(folders):
+def test_curves_of_arms_and_of_adversaries(folders, monkeypatch):
+  monkeypatch.setattr(health, 'bands', lambda _: [Band(2, 3, 'winning')])
   found = study(read_runs(folders))
   curve, loss = charts.learning(found)
-  assert 'standard deviation of the seeds' in loss.note
+  assert 'standard deviation of the runs' in loss.note
   # Every fake run has 2 / step: its spread is 0.
   assert told(loss)[1][0] == (
       'step 2: adversary.weight 0 1 (1 to 1); adversary.weight 0.1 1 (1 to 1)'
   )
   assert told(curve)[0][0].startswith('step 4: adversary.weight 0 0.5')
-  losses, beliefs = charts.adversary(found, [Band(2, 3, 'winning')])
+  losses, beliefs = charts.adversary(found)
   assert {'D(real)', 'D(fake)', 'winning'} <= set(texts(beliefs))
   pair = 'segmentor 0.7 (0.7 to 0.7); discriminator 1.3 (1.3 to 1.3)'
   assert [text for text, *_ in told(losses)][:2] == [
@@ -83,7 +84,7 @@ def test_dots_only_where_there_are_seeds(folders, pair):
 
 def test_confusion_adds_the_seeds(folders):
   first, second = charts.confusion(study(read_runs(folders)))
-  assert '3 seeds together' in first.note
+  assert '3 runs together' in first.note
   for chart, shift in (first, 0), (second, 50):
     counts = sum(confusion_of(0.1, seed + shift) for seed in range(3))
     assert [text for text, *_ in told(chart)] == [

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from adseg_jax.evaluation.statistics import paired, summarize
 from adseg_jax.reporting import numbers
-from adseg_jax.reporting.statistics import paired, summarize
 
 
 @pytest.mark.parametrize('seconds, text', [
@@ -39,6 +39,9 @@ def test_value(setting, text):
   assert numbers.value(setting) == text
 
 
-def test_listed():
-  assert numbers.listed(['a']) == 'a'
-  assert numbers.listed([1, 2, 3]) == '1, 2 and 3'
+@pytest.mark.parametrize('value, text', [
+    (0.0421, '0.042'), (1.0, '1.0'), (0.25, '0.25'), (0.00094, '< 0.001'),
+    (math.nan, numbers.NONE),
+])
+def test_chance(value, text):
+  assert numbers.chance(value) == text

@@ -30,7 +30,7 @@ def test_the_seed_that_differs_most_is_shown(folders):
     Image.fromarray(guess).save(folder / 'panels' / 'one_prediction.png')
   (pair,) = panels.most_different(_study(folders))
   shares = [_share(ours[k], label_map(20 + k)) for k in range(3)]
-  assert pair.seed == int(np.argmax(shares)) == 1
+  assert pair.run == 'seed 1' and np.argmax(shares) == 1
   assert pair.share == pytest.approx(max(shares))
   np.testing.assert_array_equal(pair.ours, ours[1])
   np.testing.assert_array_equal(pair.theirs, label_map(21))
@@ -38,7 +38,7 @@ def test_the_seed_that_differs_most_is_shown(folders):
 
 def test_who_is_right_by_hand():
   pair = panels.Pair(
-      'x', 0, None, 0.0,
+      'x', 'seed 0', None, 0.0,
       truth=np.array([[0, 0, 0, 0, 255]], np.uint8),
       ours=np.array([[0, 0, 1, 1, 0]], np.uint8),
       theirs=np.array([[0, 1, 0, 2, 1]], np.uint8),
@@ -62,7 +62,7 @@ def test_the_most_different_image_comes_first(pair):
   shares = [one.share for one in found]
   assert shares == sorted(shares, reverse=True) and shares[-1] == 0
   shown = panels.differing(_study(pair))
-  assert [one.title.partition(',')[0] for one in shown] == [
+  assert [title.partition(',')[0] for title in shown] == [
       one.name for one in found[:2]
   ]
 
@@ -70,9 +70,9 @@ def test_the_most_different_image_comes_first(pair):
 def test_without_a_common_seed_the_main_arm_is_shown(new_run):
   found = _study([new_run('a'), new_run('b', weight=0.0, seed=4)])
   assert panels.most_different(found) == []
-  assert panels.differing(found) == []
-  (one,) = panels.kept(found)
-  assert [picture.caption for picture in one.pictures] == [
+  assert panels.differing(found) == {}
+  (shown,) = panels.kept(found).values()
+  assert [picture.caption for picture in shown] == [
       'image', 'truth', 'prediction'
   ]
 
@@ -96,7 +96,7 @@ def test_overviews_are_of_one_seed(folders):
   for folder in folders:
     (folder / 'overview').mkdir()
     Image.fromarray(label_map(1)).save(folder / 'overview' / 'prediction.png')
-  shown = panels.overview(_study([*folders[1:3], *folders[3:]]))
+  _, shown = panels.overview(_study([*folders[1:3], *folders[3:]]))
   assert {'adversary.weight 0, seed 1', 'adversary.weight 0.1, seed 1'} <= {
-      picture.caption for picture in shown.pictures
+      picture.caption for picture in shown
   }

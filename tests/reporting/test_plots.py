@@ -4,11 +4,11 @@ import re
 import pytest
 from drawing import elements, lines, texts, told
 
+from adseg_jax.evaluation.statistics import paired
 from adseg_jax.reporting import charts, plots
 from adseg_jax.reporting.arms import score, study
 from adseg_jax.reporting.numbers import NONE
 from adseg_jax.reporting.runs import read_runs
-from adseg_jax.reporting.statistics import paired
 
 
 def _joins(chart):
@@ -20,7 +20,7 @@ def test_dots_stand_at_their_values(folders):
   chart = charts.measures(found)[0]
   values = [
       value for arm in found.arms
-      for value in arm.by_seed(score('validation', 'mean_iou')).values()
+      for value in arm.values(score('validation', 'mean_iou')).values()
   ]
   dots = [(x, y) for text, x, y in told(chart) if text.startswith('seed')]
   assert len(dots) == 6 and len({x for x, _ in dots}) == 2
@@ -50,7 +50,8 @@ def test_lines_join_the_dots_of_a_seed(folders):
 def test_a_measure_that_nobody_has_is_an_empty_plot():
   chart = plots.dots('t', 'n', [])
   assert told(chart) == [] and '<svg' in chart.svg
-  alone = plots.dots('t', 'n', [plots.Column('"<a>\'', 0, {3: 0.5}, 0.5)])
+  column = plots.Column('"<a>\'', 0, {'seed 3': 0.5}, 0.5)
+  alone = plots.dots('t', 'n', [column])
   assert [text for text, *_ in told(alone)] == [
       'seed 3: 0.500', '"<a>\': 0.500'
   ]
@@ -59,8 +60,11 @@ def test_a_measure_that_nobody_has_is_an_empty_plot():
 
 def test_intervals_by_hand():
   rows = [
-      ('one <b>', 'b', paired({0: 2, 1: 4, 2: 6}, {0: 1, 1: 2, 2: 3})),
-      ('alone', 'b', paired({0: -1.0}, {0: 0.0})),
+      ('one <b>', 'b', paired(
+          {'seed 0': 2, 'seed 1': 4, 'seed 2': 6},
+          {'seed 0': 1, 'seed 1': 2, 'seed 2': 3},
+      )),
+      ('alone', 'b', paired({'seed 0': -1.0}, {'seed 0': 0.0})),
       ('nothing', 'b', paired({}, {})),
   ]
   chart = plots.intervals('t', 'n', rows, {'b': 1})
@@ -99,7 +103,7 @@ def test_confusion_by_hand():
       '75', '25', NONE, NONE
   ]
   assert [text for text, *_ in told(chart)] == [
-      'sky as sky: 3 pixels', 'sky as <sea>: 1 pixels',
+      'sky as sky: 3 pixels', 'sky as <sea>: 1 pixel',
       '<sea> as sky: 0 pixels', '<sea> as <sea>: 0 pixels',
   ]
   shares = [

@@ -12,6 +12,7 @@ from scipy import stats
 
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import metrics
+from adseg_jax.evaluation.evidence import weigh
 from adseg_jax.reporting import numbers, report
 
 VOID_TAGS = ('meta', 'img', 'br')
@@ -225,6 +226,35 @@ def test_differences_have_their_interval_and_what_it_shows(folders, tmp_path):
     assert holds == any(
         'do not show a difference' in text
         and f', {row[1]}, ' in text for text in page.texts
+    )
+
+
+def test_differences_are_weighed(folders, tmp_path):
+  page = _page(folders, tmp_path)
+  head = next(row for row in page.rows if 'p, Holm' in row)
+  assert head[2:] == [
+      'spread', 'p, t', 'p, Holm', 'p, sign flips', 'pairs for 0.005',
+      'pairs for 0.01', 'beyond ±0.01',
+  ]
+  rows = [row for row in page.rows if row[-1].endswith('excluded')]
+  assert len(rows) == 6  # measures and splits
+  for row, shift in zip(rows[::3], (0, 50), strict=True):
+    ours, theirs = (
+        [metrics.scores(confusion_of(weight, seed + shift)).mean_iou
+         for seed in range(3)] for weight in (0.1, 0.0)
+    )
+    found = weigh(tuple(np.subtract(ours, theirs)))
+    assert row[:4] == [
+        'mean IoU', 'test' if shift else 'validation',
+        f'{found.deviation_of_pairs:.3f}', numbers.chance(found.p_t),
+    ]
+    assert row[5:] == [
+        numbers.chance(found.p_sign_flips), *(f'{n:,}' for n in found.needed),
+        found.excludes,
+    ]
+    assert any(
+        f'beyond ±0.01 are {found.excludes}' in text and f', {row[1]}, ' in text
+        for text in page.texts
     )
 
 

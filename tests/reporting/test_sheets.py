@@ -45,7 +45,7 @@ def test_the_csv_equals_numpy_and_scipy(folders, split, shift):
   }.items():
     assert float(row[name]) == pytest.approx(value, rel=1e-9), name
   assert row['compared_with'] == 'adversary.weight 0'
-  assert (row['seeds'], row['common_seeds']) == ('3', '3')
+  assert (row['runs'], row['pairs']) == ('3', '3')
 
 
 def test_every_class_has_a_row(folders):
@@ -74,11 +74,11 @@ def test_markdown_tables_have_as_many_cells_as_heads(folders):
   text = sheets.markdown(study(read_runs(folders)))
   blocks = [block.splitlines() for block in text.split('\n\n')]
   tables = [block for block in blocks if block[0].startswith('|')]
-  assert len(tables) == 3
+  assert len(tables) == 4
   for table in tables:
     assert len({line.count('|') for line in table}) == 1
     assert set(table[1]) <= set('|-')
-  assert len(tables[2]) == 2 + 6 * 2  # six runs, two splits
+  assert len(tables[3]) == 2 + 6 * 2  # six runs, two splits
   assert '- mean IoU, validation, adversary.weight 0.1 against 0: ' in text
 
 
@@ -88,3 +88,14 @@ def test_a_bar_does_not_end_a_cell(new_run):
       new_run('b', encoding='a|b', weight=0.5),
   ]))
   assert 'adversary.encoding a\\|b |' in sheets.markdown(found)
+
+
+def test_every_fold_and_seed_has_a_column(new_run):
+  rows = _rows([
+      new_run(f'{weight}{fold}', weight=weight, seed=7, data={'fold': fold})
+      for weight in (0.0, 0.1) for fold in range(2)
+  ])
+  assert {'fold_0_seed_7', 'fold_1_seed_7'} <= rows[0].keys()
+  row = _row(rows, measure='mean_iou', arm='adversary.weight 0.1')
+  assert (row['pairs'], row['p_t']) == ('2', '1.0')
+  assert float(row['p_equivalence']) == float(row['deviation_of_pairs']) == 0

@@ -16,6 +16,7 @@ from adseg_jax.reporting.numbers import NONE
 from adseg_jax.reporting.pages import render, writing
 from adseg_jax.reporting.pictures import Picture, legend, uri
 from adseg_jax.reporting.tables import Row, Table, terminal
+from adseg_jax.wording import counted
 
 PAGE = 'index.html'
 _WIDEST = 480  # of an embedded picture, in pixels
@@ -25,55 +26,41 @@ _BAND = 4
 _SIZES = 3  # shown of each split
 
 
-def _share(part, whole) -> str:
-  return f'{100 * part / whole:.2f} %' if part else NONE
-
-
 def _sizes(sizes: Counter) -> str:
   known = [one for one in sizes.most_common() if one[0]]
-  shown = ', '.join(
-      f'{size[0]}x{size[1]}' + (f' ({count})' if known[1:] else '')
-      for size, count in known[:_SIZES]
-  )
-  rest = len(known) - _SIZES
-  return shown + (f' and {rest} more' if rest > 0 else '')
+  return shorten([
+      f'{width}x{height}' + (f' ({count})' if known[1:] else '')
+      for (width, height), count in known
+  ], _SIZES)
 
 
-def _splits(found: Findings) -> Table:
-  """Each split's images and their sizes."""
-  return Table(['split', 'images', 'sizes'], [
-      Row([split, f'{tally.images:,}', _sizes(tally.sizes)])
-      for split, tally in found.tallies.items()
-  ], style='')
-
-
-def _classes(found: Findings) -> Table:
-  """Each class's share of a split's pixels, and that of void."""
-  columns = []
-  for tally in found.tallies.values():
-    counts = [*map(int, tally.pixels), tally.void]
-    columns.append([_share(count, sum(counts)) for count in counts])
-  rows = [
-      Row([key.text, *shares], key.colour) for key, *shares in zip(
-          legend(found.dataset.classes, found.dataset.palette), *columns,
-          strict=True,
-      )
-  ]
-  return Table(['class', *found.tallies], rows, style='')
-
-
-def _faults(found: Findings) -> Table:
-  """Each kind of fault, how often, where."""
-  kinds = {}
+def _tables(found: Findings) -> dict[str, Table]:
+  """Images and sizes, shares of pixels, and kinds of faults."""
+  kinds, shares = {}, []
   for fault in found.faults:
     kinds.setdefault(fault.kind, []).append(fault)
-  return Table(['wrong', 'count', 'where'], [
-      Row([kind, f'{len(faults):,}', '; '.join(
-          [shorten(fault.where for fault in faults)]
-          + [fault.detail for fault in faults[:1] if fault.detail]
-      )])
-      for kind, faults in kinds.items()
-  ], style='text')
+  for tally in found.tallies.values():
+    counts = [*map(int, tally.pixels), tally.void]
+    shares.append([
+        f'{100 * count / sum(counts):.2f} %' if count else NONE
+        for count in counts
+    ])
+  keys = legend(found.dataset.classes, found.dataset.palette)
+  return {
+      'splits': Table(['split', 'images', 'sizes'], [
+          Row([split, f'{tally.images:,}', _sizes(tally.sizes)])
+          for split, tally in found.tallies.items()
+      ], style=''),
+      'classes': Table(['class', *found.tallies], [
+          Row([key.text, *cells], key.colour)
+          for key, *cells in zip(keys, *shares, strict=True)
+      ], style=''),
+      'faults': Table(['wrong', 'count', 'where'], [
+          Row([kind, f'{len(faults):,}', '; '.join(filter(None, (
+              shorten(fault.where for fault in faults), faults[0].detail
+          )))]) for kind, faults in kinds.items()
+      ], style='text'),
+  }
 
 
 def _about(found: Findings) -> list[str]:
@@ -88,14 +75,13 @@ def verdict(found: Findings) -> str:
   """One line: whether training accepts the data set."""
   if not found.faults:
     return 'Nothing is wrong: training accepts this data set.'
-  count = len(found.faults)
-  return f'{count:,} thing{"s are" if count > 1 else " is"} wrong.'
+  return counted(len(found.faults), 'thing is', 'things are') + ' wrong.'
 
 
 def table(found: Findings) -> Group:
   """What was found, for a terminal."""
   parts = [*map(Text, _about(found)), Text()]
-  for one in (_splits(found), _classes(found), _faults(found)):
+  for one in _tables(found).values():
     if one.rows:
       parts += [terminal(one, left=('sizes', 'where')), Text()]
   parts += [Text(f'Note: {warning}') for warning in found.warnings]
@@ -108,34 +94,28 @@ def write_page(found: Findings, folder: Path) -> Path:
   Raises:
     UserError: the folder can't be written.
   """
-  path, text = Path(folder) / PAGE, _page(found)
+  examples = {}
+  for sample in found.samples:
+    named = '; '.join([sample.name, *sample.faults])
+    above = _overlay(sample, found.dataset.palette)
+    examples.setdefault(sample.split, []).extend(
+        Picture(uri(picture, 'jpeg', quality=85), '', caption)
+        for caption, picture in zip((named, 'classes'), above, strict=True)
+    )
+  text = render(
+      'data.html', title=f'{found.dataset.name}: check', found=found,
+      verdict=verdict(found), about=_about(found), examples=examples,
+      legend=legend(found.dataset.classes, found.dataset.palette),
+      **_tables(found),
+  )
+  path = Path(folder) / PAGE
   with writing('--output', folder):
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, text.encode())
   return path
 
 
-def _page(found: Findings) -> str:
-  dataset = found.dataset
-  keys = legend(dataset.classes, dataset.palette)
-  examples = {}
-  for sample in found.samples:
-    captions = '; '.join([sample.name, *sample.faults]), 'classes'
-    examples.setdefault(sample.split, []).extend(
-        Picture(uri(picture, 'jpeg', quality=85), '', caption)
-        for caption, picture in zip(
-            captions, _pictures(sample, dataset.palette), strict=True
-        )
-    )
-  return render(
-      'data.html', title=f'{dataset.name}: check', name=dataset.name,
-      verdict=verdict(found), about=_about(found), notes=found.warnings,
-      faults=_faults(found), splits=_splits(found),
-      classes=_classes(found), legend=keys, examples=examples,
-  )
-
-
-def _pictures(sample: Sample, palette):
+def _overlay(sample: Sample, palette):
   """The image, and its classes above it; both at most _WIDEST wide."""
   image = Image.open(io.BytesIO(sample.image)).convert('RGB')
   image.thumbnail((_WIDEST, _WIDEST))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from adseg_jax.reporting.statistics import paired, summarize
+from adseg_jax.evaluation.statistics import paired, summarize
 
 NAN = math.nan
 
@@ -67,8 +67,8 @@ def test_pairing_takes_away_what_a_seed_adds(rng):
 
 def test_only_common_seeds_with_both_values_count():
   found = paired({5: 1.0, 1: 2.0, 7: 3.0, 2: NAN}, {1: 1.0, 5: 3.0, 2: 1.0})
-  assert found.seeds == (1, 5)
-  assert found.values == (1.0, -2.0)
+  assert found.pairs == (5, 1)
+  assert found.values == (-2.0, 1.0)
   assert found.has_interval
 
 

@@ -1,4 +1,5 @@
-"""Means over seeds and differences paired by seed: pure functions."""
+"""Means over runs and paired differences with their interval: pure functions.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -28,13 +29,13 @@ def summarize(values: Iterable[float]) -> Summary:
 
 
 class Difference(NamedTuple):
-  """One arm's measure minus another's, for each seed that both have.
+  """One arm's measure minus another's, for each pair of runs.
 
-  The mean is nan without such a seed, low and high, the ends of its confidence
-  interval, below two.
+  Pairs are the names of the runs. The mean is nan without a pair, low and high,
+  the ends of its confidence interval, below two.
   """
 
-  seeds: tuple[int, ...]
+  pairs: tuple[str, ...]
   values: tuple[float, ...]
   mean: float
   low: float
@@ -42,7 +43,7 @@ class Difference(NamedTuple):
 
   @property
   def has_interval(self) -> bool:
-    """Whether there are seeds enough, two or more."""
+    """Whether there are pairs enough, two or more."""
     return not math.isnan(self.low)
 
   @property
@@ -52,7 +53,7 @@ class Difference(NamedTuple):
 
 
 def paired(
-    ours: Mapping[int, float], theirs: Mapping[int, float]
+    ours: Mapping[str, float], theirs: Mapping[str, float]
 ) -> Difference:
   """Difference of two arms, with Student's t interval of its mean.
 
@@ -61,13 +62,13 @@ def paired(
   of a mean").
 
   Args:
-    ours: seed -> measure.
-    theirs: seed -> measure, subtracted; a seed that is not in both, or nan in
-      one, is left out.
+    ours: name of a run -> measure.
+    theirs: the same, subtracted; a name that is not in both, or nan in one, is
+      left out.
   """
   differences = {
-      seed: value for seed in sorted(ours.keys() & theirs)
-      if not math.isnan(value := ours[seed] - theirs[seed])
+      name: value for name in ours if name in theirs
+      and not math.isnan(value := ours[name] - theirs[name])
   }
   found = summarize(differences.values())
   reach = math.nan
