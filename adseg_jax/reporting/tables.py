@@ -155,9 +155,10 @@ def weighed(study: Study) -> Table:
       ],
       'Spread: standard deviation of the pairs. p: by Student\'s t test; the '
       f'same, corrected for {counted(len(found), "test")} (Holm); by flips of '
-      'the pairs\' signs, which give none below 2 / 2^pairs. Pairs that show '
-      f'a difference with a chance of {evidence.POWER:g} at this spread. '
-      'Beyond: by two one-sided t tests, each at 0.05.', 'full words',
+      'the pairs\' signs, which give none below 2 / 2^pairs. Pairs that '
+      'would show such a difference at this spread (power '
+      f'{evidence.POWER:g}). Beyond: by two one-sided t tests, each at 0.05.',
+      'full words',
   )
 
 

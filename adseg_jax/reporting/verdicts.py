@@ -40,9 +40,9 @@ def further(found: Difference) -> str:
     return ''
   few, many = (f'{count:,}' for count in sorted(shown.needed))
   return (
-      f'; differences beyond ±{MARGIN:g} are {shown.excludes}. With a chance '
-      f'of {POWER:g}, {few} such pairs show a difference of {max(EFFECTS):g}, '
-      f'{many} one of {min(EFFECTS):g}'
+      f'; differences beyond ±{MARGIN:g} are {shown.excludes}. At this spread '
+      f'{few} pairs would show a difference of {max(EFFECTS):g}, {many} one of '
+      f'{min(EFFECTS):g} (power {POWER:g})'
   )
 
 
@@ -68,7 +68,7 @@ def cautions(study: Study) -> list[str]:
     found.append(
         f'Pairs are over {study.folds} folds x {counted(len(seeds), "seed")}. '
         'Folds share images to train on, so that pairs are not independent: '
-        'intervals and p are too small (Nadeau and Bengio 2003).'
+        'intervals are too narrow, p too small (Nadeau and Bengio 2003).'
     )
   for arm in study.rivals:
     alone = sorted(arm.runs.keys() ^ study.reference.runs.keys())

@@ -63,8 +63,8 @@ def test_what_pairs_exclude_and_how_many_would_show_more():
   # deviation, 34. The interval of 90 % is 0.002 +- 0.017, beyond the margin.
   found = paired({'a': 0.51, 'b': 0.5, 'c': 0.49}, dict.fromkeys('abc', 0.498))
   assert verdicts.further(found) == (
-      '; differences beyond ±0.01 are not excluded. With a chance of 0.8, '
-      '10 such pairs show a difference of 0.01, 34 one of 0.005'
+      '; differences beyond ±0.01 are not excluded. At this spread 10 '
+      'pairs would show a difference of 0.01, 34 one of 0.005 (power 0.8)'
   )
   found = paired({'a': 0.501, 'b': 0.5, 'c': 0.499}, dict.fromkeys('abc', 0.5))
   assert 'beyond ±0.01 are excluded' in verdicts.further(found)
