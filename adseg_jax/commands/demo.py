@@ -59,7 +59,7 @@ def _serve(arguments):
   with environment.importing():
     from adseg_jax.evaluation.predict import make_predict
     from adseg_jax.inference.demo import server, words
-    from adseg_jax.inference.restore import restore
+    from adseg_jax.training.restore import restore
 
   with (
       server.listen(arguments.port) as listening,

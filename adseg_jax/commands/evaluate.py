@@ -79,8 +79,8 @@ def run(arguments: Arguments):
   with environment.importing():
     from adseg_jax.data import dataset as datasets
     from adseg_jax.evaluation.inference import Views
-    from adseg_jax.inference.restore import restore
     from adseg_jax.training import record, splits
+    from adseg_jax.training.restore import restore
 
   trained = restore(arguments.workdir, arguments.checkpoint)
   # All of them, at their own size: the segmentor's view is resized, the truth

@@ -57,7 +57,7 @@ def run(arguments: Arguments):
     )
   # Slow to import: not before the arguments are read.
   with environment.importing():
-    from adseg_jax.inference.restore import restore
+    from adseg_jax.training.restore import restore
 
   trained = restore(arguments.workdir, arguments.checkpoint)
   try:

@@ -41,7 +41,7 @@ def run(arguments: Arguments):
     raise UserError('name the workdir of a run: adseg fingerprint runs/earth')
   from adseg_jax.config import to_json
   from adseg_jax.inference import fingerprint
-  from adseg_jax.inference.restore import describe
+  from adseg_jax.training.restore import describe
   from adseg_jax.training.run import devices, versions
 
   workdir = arguments.workdir

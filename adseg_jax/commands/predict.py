@@ -64,7 +64,7 @@ def run(arguments: Arguments):
   with environment.importing():
     from adseg_jax.data.dataset import shorten
     from adseg_jax.inference import pictures
-    from adseg_jax.inference.restore import restore
+    from adseg_jax.training.restore import restore
 
   files, empty = pictures.find(words, arguments.output)
   if not files:

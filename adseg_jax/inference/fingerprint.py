@@ -4,27 +4,15 @@ import dataclasses
 import hashlib
 import itertools
 
-import jax
-import numpy as np
 from etils import epath
 
 from adseg_jax import config
 from adseg_jax.data import dataset as datasets
-from adseg_jax.inference.restore import restore_parameters
+from adseg_jax.training.hashes import of_tree
+from adseg_jax.training.restore import restore_parameters
 
 # Of the data stream; every one is read and augmented again.
 EXAMPLES = 1000
-
-
-def of_tree(tree) -> str:
-  """SHA-256 over names, types, shapes and bits of a tree's leaves."""
-  digest = hashlib.sha256()
-  leaves = jax.tree_util.tree_leaves_with_path(tree)
-  for path, leaf in sorted(leaves, key=lambda pair: str(pair[0])):
-    array = np.ascontiguousarray(leaf)
-    digest.update(f'{path} {array.dtype} {array.shape} '.encode())
-    digest.update(array.tobytes())
-  return digest.hexdigest()
 
 
 def of_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):

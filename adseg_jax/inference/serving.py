@@ -4,7 +4,7 @@ import numpy as np
 from etils import epath
 
 from adseg_jax.evaluation.predict import make_predict
-from adseg_jax.inference.restore import restore
+from adseg_jax.training.restore import restore
 
 
 class Segment:

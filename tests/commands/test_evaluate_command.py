@@ -14,8 +14,8 @@ from adseg_jax.errors import UserError
 from adseg_jax.evaluation import score as scoring
 from adseg_jax.evaluation import sheet
 from adseg_jax.inference.exporting import card
-from adseg_jax.inference.restore import restore
 from adseg_jax.reporting import tables
+from adseg_jax.training.restore import restore
 
 
 def evaluate(*argv):

@@ -12,7 +12,7 @@ from adseg_jax.commands import cli
 from adseg_jax.data import camvid
 from adseg_jax.errors import UserError
 from adseg_jax.inference.exporting import card
-from adseg_jax.inference.restore import restore
+from adseg_jax.training.restore import restore
 
 # As in the card; importing this package would fail.
 LOADERS = {

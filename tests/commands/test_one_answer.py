@@ -14,7 +14,7 @@ from adseg_jax.data.examples import load
 from adseg_jax.data.pictures import decode
 from adseg_jax.evaluation.inference import forward
 from adseg_jax.inference.exporting.programs import segment
-from adseg_jax.inference.restore import restore
+from adseg_jax.training.restore import restore
 
 SIZES = (40, 57), (33, 32), (96, 20), (7, 90), (61, 61)
 

@@ -11,7 +11,8 @@ from toy import on_toy
 from adseg_jax.commands import fingerprint as command
 from adseg_jax.errors import UserError
 from adseg_jax.inference import fingerprint
-from adseg_jax.inference.restore import restore
+from adseg_jax.training.hashes import of_tree
+from adseg_jax.training.restore import restore
 
 LONG = 200
 
@@ -24,10 +25,10 @@ def test_every_bit_name_and_shape_counts():
       tree | {'b': {'c': jnp.zeros((4, 1))}},
       tree | {'a': tree['a'].astype(jnp.int32)},
   ]
-  hashes = [fingerprint.of_tree(other) for other in [tree, *others]]
+  hashes = [of_tree(other) for other in [tree, *others]]
   assert len(set(hashes)) == len(hashes)
   again = {'b': dict(tree['b']), 'a': jnp.arange(4.0)}
-  assert fingerprint.of_tree(again) == hashes[0]
+  assert of_tree(again) == hashes[0]
 
 
 @pytest.mark.usefixtures('compiled_once')
@@ -57,7 +58,7 @@ def test_the_command_prints_what_two_people_compare(tiny, whole, capsys):
   ]
   assert [len(line[1]) for line in words[:4]] == [64, 16, 64, 64]
   state = final_state(on_toy(tiny), whole)
-  assert words[3][1] == fingerprint.of_tree({
+  assert words[3][1] == of_tree({
       'segmentor': state.segmentor.params,
       'discriminator': state.discriminator.params,
   })

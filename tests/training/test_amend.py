@@ -16,11 +16,11 @@ from toy import on_toy
 
 from adseg_jax.data import examples
 from adseg_jax.errors import UserError
-from adseg_jax.inference.restore import describe, restore
 from adseg_jax.reporting.report import write_report
 from adseg_jax.training import run
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
+from adseg_jax.training.restore import describe, restore
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
 

@@ -16,8 +16,7 @@ from miniature import make_method, make_state, same
 
 from adseg_jax.config import Experiment, Update, to_json
 from adseg_jax.errors import UserError
-from adseg_jax.inference import restore
-from adseg_jax.training import checkpoint, parallel
+from adseg_jax.training import checkpoint, parallel, restore
 from adseg_jax.training.checkpoint import Checkpoints
 
 EXPERIMENT = Experiment()

@@ -6,7 +6,7 @@ import json
 from etils import epath
 
 from adseg_jax.data.dataset import MODULES
-from adseg_jax.inference.restore import Trained
+from adseg_jax.training.restore import Trained
 from adseg_jax.training.run import NAME, amendments
 from adseg_jax.wording import counted
 

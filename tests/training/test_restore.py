@@ -9,14 +9,14 @@ from miniature import same
 from adseg_jax import config
 from adseg_jax.config import Experiment, Optimizer, Update
 from adseg_jax.errors import UserError
-from adseg_jax.inference.restore import (
+from adseg_jax.method.method import make_method
+from adseg_jax.method.state import initialize
+from adseg_jax.training.checkpoint import Checkpoints
+from adseg_jax.training.restore import (
     describe,
     restore,
     restore_parameters,
 )
-from adseg_jax.method.method import make_method
-from adseg_jax.method.state import initialize
-from adseg_jax.training.checkpoint import Checkpoints
 
 CLASSES = 'a', 'b'
 
