@@ -100,8 +100,10 @@ class Segmentor:
   encoder for fpn and unet. A file (.safetensors, .pth, .h5 or .npz);
   hf:OWNER/NAME, a repository of the Hugging Face hub; or imagenet: the
   encoder's, from the package that the extra `lite` installs. VGG-16's class
-  layer is taken where the class count agrees. Empty: start from random
-  weights."""
+  layer is taken where the class count agrees. Or the workdir of another run,
+  or the folder of a checkpoint in it: its segmentor, with the classes that have
+  the same names. Empty: random weights; auto: imagenet where that is possible,
+  else random ones, which the run says."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,11 @@ train, with the lambda = 0 control, which tells whether the adversary helps:
   adseg data check folder --data.root FOLDER --output check
   python experiments/folder.py --data.root FOLDER --control
 
-Method: the small pair of networks of Luc et al. 2016. What to expect, and how
-long it takes, depends on the images; the paper's adversary acts as a
-regulariser, so most with few.
+The segmentor is that of camvid_lite.py, from ImageNet weights where the extra
+`lite` is installed, as `make` does; else it starts from random ones, and says
+so. What to expect, and how long it takes, depends on the images; the paper's
+adversary acts as a regulariser, so most with few. --segmentor.weights RUN goes
+on from another run's segmentor.
 """
 
 from adseg_jax.commands import cli
@@ -23,18 +25,23 @@ from adseg_jax.config import (
     Update,
 )
 
-# All settings are chosen: a start that trains on most data.
+# All settings are chosen, mostly as in camvid_lite.py; not measured.
 EXPERIMENT = Experiment(
     name='folder',
     # Images of any size; --data.size 240 320 makes large ones small first.
-    data=Data(name='folder', batch=8, crop=(128, 128), scale=(0.5, 2.0)),
-    # Absolute colour tells most classes: no local normalisation.
-    segmentor=Segmentor(name='multiscale', local_normalization=False),
-    adversary=Adversary(discriminator='two_branch', weight=0.05),
+    data=Data(name='folder', batch=8, crop=(192, 192), scale=(0.7, 1.7)),
+    segmentor=Segmentor(
+        name='fpn', encoder='efficientnet_lite0', weights='auto'
+    ),
+    adversary=Adversary(
+        discriminator='two_branch', width=0.5, encoding='scaling', weight=0.01
+    ),
     optimizer=Optimizer(
-        steps=2000,
+        steps=1000,
+        # One rate for all layers: any --segmentor.name goes with it.
         segmentor=Update(
-            name='adam', learning_rate=1e-3, schedule='cosine', warmup=100
+            name='adamw', learning_rate=2e-3, schedule='cosine', warmup=50,
+            weight_decay=1e-4, clip=5.0,
         ),
         discriminator=Update(name='adam', learning_rate=1e-4, momentum=0.5),
     ),

@@ -13,8 +13,8 @@ from adseg_jax.errors import Stopped, UserError
 from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
-from adseg_jax.networks import pretrained
 from adseg_jax.training import (
+    origin,
     parallel,
     record,
     run,
@@ -75,7 +75,7 @@ def train(
 def _train(workdir, experiment, dataset, method, amend, profile, stack):
   """Trains a run that is not finished; `stack` closes what it opens."""
   interruption = stack.enter_context(Interruption())
-  borrowed = _borrow(workdir, experiment, method)
+  borrowed = _origin(workdir, experiment, dataset, method)
   training, validation, test = _load(dataset, experiment.data)
   now = {
       experiment.data.train or dataset.train: splits.describe(training),
@@ -83,7 +83,7 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
   }
   if test:
     now[dataset.test] = splits.describe(test)
-  record.agree(experiment, dataset, now)
+  record.agree(experiment, dataset, now, borrowed)
   parallel.on_main(
       lambda: _claim(workdir, experiment, dataset, now, amend, stack)
   )
@@ -108,20 +108,23 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
     ) from None
 
 
-def _borrow(workdir, experiment: config.Experiment, method):
-  """Weights to start from; None once there is a checkpoint.
+def _origin(workdir, experiment: config.Experiment, dataset, method):
+  """What the segmentor starts from; None once there is a checkpoint.
 
   Raises:
-    UserError: they do not fit, or an optimiser names a layer that its network
-      has not.
+    UserError: weights do not fit, or are no longer those of the first start,
+      or an optimiser names a layer that its network has not.
   """
   shapes = initialize.eval_shape(
       jax.random.key(experiment.seed), method, experiment.data.crop
   )
-  weights = experiment.segmentor.weights
-  if not weights or has_begun(workdir):
+  if not experiment.segmentor.weights or has_begun(workdir):
     return None
-  return pretrained.load(weights, method.segmentor, shapes.segmentor)
+  found = origin.find(
+      experiment, dataset.classes, method.segmentor, shapes.segmentor
+  )
+  record.check_origin(workdir, found)
+  return found
 
 
 def _load(dataset, data: config.Data):
@@ -165,9 +168,7 @@ def _first(experiment: config.Experiment, method, borrowed):
       jax.random.key(experiment.seed), method, experiment.data.crop
   )
   if borrowed:
-    state = state.replace(
-        segmentor=pretrained.start(state.segmentor, borrowed)
-    )
+    state = state.replace(segmentor=borrowed.begin(state.segmentor))
   return parallel.place(state)
 
 
@@ -175,16 +176,15 @@ def _begin(live, dataset, now, borrowed):
   """Records the start, and says what it is."""
   changed = {}
   parallel.on_main(lambda: changed.update(record.begin(
-      live.workdir, live.experiment, dataset, now, int(live.state.step)
+      live.workdir, live.experiment, dataset, now, int(live.state.step),
+      borrowed,
   )))
   name, weight = live.experiment.name, live.experiment.adversary.weight
   live.writer.message(f'{name} (λ = {weight:g}) in {live.workdir}')
   if changed:
     live.writer.message(f'Amended {run.in_words(live.state.step, changed)}')
   if borrowed:
-    new = ', '.join(borrowed.new) or 'none'
-    weights = live.experiment.segmentor.weights
-    live.writer.message(f'Weights of {weights}; new layers: {new}')
+    live.writer.message(borrowed.words)
 
 
 def _step(live, training, method, scorer, interruption, stack):

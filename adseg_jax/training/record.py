@@ -15,6 +15,7 @@ from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
 from adseg_jax.training import parallel, run, splits
 from adseg_jax.training.checkpoint import saved_steps
+from adseg_jax.training.origin import Origin
 from adseg_jax.training.run import NAME, PLACES
 from adseg_jax.training.splits import Split
 
@@ -126,7 +127,30 @@ def check_data(
       )
 
 
-def agree(experiment: Experiment, dataset: Dataset, now: dict[str, Split]):
+def check_origin(workdir: epath.Path, origin: Origin):
+  """Refuses a segmentor that would start from other weights than before.
+
+  Args:
+    workdir: folder of a run that may have begun, and saved nothing yet.
+    origin: what it would start from.
+
+  Raises:
+    UserError: they have changed.
+  """
+  then = read(workdir).get('origin') or origin.record
+  if then['digest'] != origin.record['digest']:
+    raise UserError(
+        f'--segmentor.weights {then["from"]}: not what the run in {workdir} '
+        f'began with ({then["digest"][:8]} then, '
+        f'{origin.record["digest"][:8]} now): bring that back, or give another '
+        '--workdir'
+    )
+
+
+def agree(
+    experiment: Experiment, dataset: Dataset, now: dict[str, Split],
+    origin: Origin | None,
+):
   """Refuses hosts that do not train the same experiment on the same data.
 
   Raises:
@@ -136,17 +160,19 @@ def agree(experiment: Experiment, dataset: Dataset, now: dict[str, Split]):
   text = json.dumps([
       {name: value for name, value in mine.items() if name not in PLACES},
       dataset.classes, [(name, one.digest) for name, one in now.items()],
+      origin and origin.record,
   ])
   if others := parallel.dissenters(text):
     raise UserError(
-        f'--distributed: host {others[0]} has other settings, images or '
-        'labels than host 0: give all the same command and the same data'
+        f'--distributed: host {others[0]} has other settings, images, '
+        'labels or weights than host 0: give all the same command and the same '
+        'files'
     )
 
 
 def begin(
     workdir: epath.Path, experiment: Experiment, dataset: Dataset,
-    now: dict[str, Split], step: int,
+    now: dict[str, Split], step: int, origin: Origin | None = None,
 ) -> dict[str, list]:
   """Adds this start to the record, after `check` and `check_data`.
 
@@ -156,6 +182,7 @@ def begin(
     dataset: its data set.
     now: name -> Split of each split.
     step: that it starts from.
+    origin: what the segmentor starts from, where that is read.
 
   Returns:
     What it changes: field -> [before, from here on].
@@ -184,6 +211,7 @@ def begin(
             'palette': dataset.palette,
         },
         'splits': splits.write(workdir, now),
+        'origin': before.get('origin') or (origin and origin.record),
         # Of the first start, as what follows from the settings above.
         **{key: before.get(key, value) for key, value in made.items()},
         'starts': [

@@ -110,7 +110,7 @@ def _restore(workdir, checkpoint: str, wanted: dict):
   except Exception as error:  # Orbax raises many kinds for a broken file.
     raise UserError(
         f'{directory}: checkpoint {checkpoint} cannot be read '
-        f'({type(error).__name__}): give another as --checkpoint'
+        f'({type(error).__name__}): give another one'
     ) from error
 
 

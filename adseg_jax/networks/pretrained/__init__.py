@@ -1,5 +1,12 @@
 """Weights of others, brought into our trees."""
 
-from adseg_jax.networks.pretrained.load import Pretrained, load, start
+from adseg_jax.networks.pretrained.load import (
+    AUTO,
+    IMAGENET,
+    Pretrained,
+    is_name,
+    load,
+    start,
+)
 
-__all__ = ['Pretrained', 'load', 'start']
+__all__ = ['AUTO', 'IMAGENET', 'Pretrained', 'is_name', 'load', 'start']

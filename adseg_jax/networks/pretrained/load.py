@@ -16,6 +16,8 @@ from adseg_jax.networks.segmentors import CONSTANTS, ENCODERS
 HUB = 'hf:'
 HUB_FILE = 'model.safetensors'
 IMAGENET = 'imagenet'
+# imagenet where there are such for the network, else random ones.
+AUTO = 'auto'
 ENCODER = 'encoder'
 # By whether an encoder's blocks have a depthwise convolution.
 FAMILIES = {True: efficientnet_lite.FAMILY, False: resnet.FAMILY}
@@ -40,6 +42,11 @@ class Pretrained(NamedTuple):
   new: list[str]
 
 
+def is_name(weights: str) -> bool:
+  """Whether these are no path, but a package's, or a hub's."""
+  return weights in (IMAGENET, AUTO) or weights.startswith(HUB)
+
+
 def load(weights: str, segmentor, network) -> Pretrained:
   """Reads weights and fits them to a network; changes nothing.
 
@@ -59,8 +66,8 @@ def load(weights: str, segmentor, network) -> Pretrained:
   if not _backbone(network.params):
     raise UserError(
         f'--segmentor.weights {weights}: there are none for '
-        f'{type(segmentor).__name__}: give another --segmentor.name, or no '
-        'weights'
+        f'{type(segmentor).__name__} but those of its runs: give the workdir '
+        'of one, another --segmentor.name, or no weights'
     )
   if segmentor.width != 1:
     raise UserError(

@@ -28,16 +28,12 @@ def read(path: Path) -> dict[str, np.ndarray]:
     path: its ending tells the format.
 
   Raises:
-    UserError: no such file, no such format, or broken.
+    UserError: no such format, missing or broken.
   """
   if path.suffix not in READERS:
     raise UserError(
         f'{path}: not a known format: give a file that ends in '
         + ', '.join(READERS)
-    )
-  if not path.is_file():
-    raise UserError(
-        f'{path}: no such file: give --segmentor.weights an existing one'
     )
   try:
     return READERS[path.suffix](path)

@@ -220,13 +220,6 @@ def test_numbers_in_another_file_are_refused(tmp_path, mistake):
   assert 'lies in another file: give a file that holds all' in text
 
 
-def test_no_file(tmp_path):
-  assert message(fit, tmp_path / 'a.pth', shapes()) == (
-      f'{tmp_path}/a.pth: no such file: give --segmentor.weights an existing '
-      'one'
-  )
-
-
 def test_safetensors_cut_short(tmp_path):
   path = tmp_path / 'a.safetensors'
   write_safetensors(path, weights('torchvision', WIDTH))
@@ -256,8 +249,9 @@ def test_a_network_that_takes_no_weights():
   module = MultiScale(5)
   network = types.SimpleNamespace(params={'features': {}, 'classifier1': {}})
   assert message(load, 'a.pth', module, network) == (
-      '--segmentor.weights a.pth: there are none for MultiScale: give another '
-      '--segmentor.name, or no weights'
+      '--segmentor.weights a.pth: there are none for MultiScale but those of '
+      'its runs: give the workdir of one, another --segmentor.name, or no '
+      'weights'
   )
 
 
