@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.evaluation.boundary import boundary_f1
+from adseg_jax.evaluation.workers import ratio
 
 __all__ = ['Scores', 'boundary_f1', 'confusion_matrix', 'scores']
 
@@ -74,16 +75,11 @@ class Scores:
   pixels: np.ndarray
 
 
-def _ratio(part, whole):
-  part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-  return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
-
-
 def _mean(values, weights=None):
   """Mean over what is not nan; nan if nothing is left."""
   known = ~np.isnan(values)
   weights = np.ones(len(values)) if weights is None else weights
-  return float(_ratio(values[known] @ weights[known], weights[known].sum()))
+  return float(ratio(values[known] @ weights[known], weights[known].sum()))
 
 
 def scores(confusion: np.ndarray) -> Scores:
@@ -91,15 +87,15 @@ def scores(confusion: np.ndarray) -> Scores:
   confusion = np.asarray(confusion, np.int64)
   hits, pixels = np.diagonal(confusion), confusion.sum(1)
   predicted = confusion.sum(0)
-  iou = _ratio(hits, pixels + predicted - hits)
-  accuracy = _ratio(hits, pixels)
+  iou = ratio(hits, pixels + predicted - hits)
+  accuracy = ratio(hits, pixels)
   return Scores(
-      pixel_accuracy=float(_ratio(hits.sum(), pixels.sum())),
+      pixel_accuracy=float(ratio(hits.sum(), pixels.sum())),
       class_accuracy=_mean(accuracy),
       mean_iou=_mean(iou),
       frequency_weighted_iou=_mean(iou, pixels),
       iou=iou,
       accuracy=accuracy,
-      precision=_ratio(hits, predicted),
+      precision=ratio(hits, predicted),
       pixels=pixels,
   )

@@ -3,15 +3,24 @@
 import io
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from PIL import Image
 
+from adseg_jax.data.dataset import VOID
 from adseg_jax.data.pictures import decode
 from adseg_jax.evaluation.inference import Views
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.evaluation.predict import predictions
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.evaluation.workers import Measured, count, measuring
+from adseg_jax.evaluation.workers import (
+    OUTLINES,
+    SINGLE,
+    Measured,
+    added,
+    measuring,
+    ratio,
+)
 
 
 class Report(NamedTuple):
@@ -20,44 +29,31 @@ class Report(NamedTuple):
   Attributes:
     scores: what the confusion matrix says.
     confusion: int64 [C,C], rows: truth.
-    boundary_f1: mean over the images that have a class, float64 [C].
-    mean_boundary_f1: mean over images of the mean over their classes (Csurka
-      et al. 2013).
-    boundary_iou: rims' intersection over their union, float64 [C].
-    mean_boundary_iou: mean over the classes.
+    classes: name of a further measure -> float64 [C]. boundary_iou is the
+      rims' intersection over their union; the others, workers.SINGLE, are
+      means over the images in which they are defined.
+    means: 'mean_' and that name -> one number. That of boundary_iou is the mean
+      over the classes, those of the others are means over images of the mean
+      over their classes (as Csurka et al. 2013 take boundary F1).
   """
 
   scores: Scores
   confusion: np.ndarray
-  boundary_f1: np.ndarray
-  mean_boundary_f1: float
-  boundary_iou: np.ndarray
-  mean_boundary_iou: float
+  classes: dict[str, np.ndarray]
+  means: dict[str, float]
 
 
-def summarize(measured: list[Measured]) -> Report:
+def summarize(measured: Measured) -> Report:
   """The scores of all images together."""
-  confusion = sum(one.confusion for one in measured)
-  single = np.stack([one.boundary_f1 for one in measured])
-  both, either = sum(one.overlap for one in measured)
-  iou = np.divide(
-      both, either, out=np.full(len(both), np.nan), where=either > 0
-  )
+  iou = ratio(*measured.overlap)
+  known = iou[~np.isnan(iou)]
+  rows = dict(zip(SINGLE, ratio(*measured.single), strict=True))
+  rows['boundary_iou'] = np.append(iou, ratio(known.sum(), known.size))
   return Report(
-      scores(confusion), confusion, _known_mean(single, 0),
-      float(_known_mean(_known_mean(single, 1), 0)), iou,
-      float(_known_mean(iou, 0)),
+      scores(measured.confusion), measured.confusion,
+      {name: rows[name][:-1] for name in OUTLINES},
+      {f'mean_{name}': float(rows[name][-1]) for name in OUTLINES},
   )
-
-
-def _known_mean(values, axis):
-  """Mean over what is not nan; nan where nothing is left."""
-  known = ~np.isnan(values)
-  count = known.sum(axis)
-  total = np.where(known, values, 0).sum(axis)
-  return np.divide(
-      total, count, out=np.full(np.shape(count), np.nan), where=count > 0
-  )[()]
 
 
 def compared(trained: Trained, examples, views: Views, batch: int):
@@ -82,25 +78,30 @@ def _size(label: bytes) -> tuple[int, int]:
     return picture.size[::-1]
 
 
-def confusion(trained: Trained, examples, batch: int, keep=(), poll=None):
-  """Confusion matrix of a segmentor on examples.
+def total(
+    trained: Trained, examples, batch: int, measure, keep=(), poll=None
+):
+  """Sum of a measure of a segmentor's predictions, in this process.
 
   Args:
     trained: the segmentor.
     examples: Examples at their own sizes.
     batch: images per call.
+    measure: `workers.count` or `workers.measure`.
     keep: indices of examples whose prediction is wanted.
     poll: called for each image; what it raises ends the evaluation.
 
   Returns:
-    (int64 [C,C], rows truth; {index: prediction uint8 [H,W]} of `keep`).
+    (what `measure` gives of all; {index: prediction uint8 [H,W]} of `keep`).
   """
-  classes = len(trained.classes)
-  total, kept = np.zeros((classes, classes), np.int64), {}
+  classes, kept = len(trained.classes), {}
+  # Of no pixel: a host may have no example.
+  total = measure(*np.full((2, 1, 1), VOID), classes)
   for index, prediction, label in compared(trained, examples, Views(), batch):
     if poll:
       poll()
-    total += count(prediction, label, classes)
+    one = measure(prediction, label, classes)
+    total = jax.tree.map(np.add, total, one)
     if index in keep:
       kept[index] = prediction
   return total, kept
@@ -119,4 +120,4 @@ def score(trained: Trained, examples, views: Views, batch: int, track=iter):
   with measuring(len(trained.classes)) as (submit, results):
     for _, *maps in track(compared(trained, examples, views, batch)):
       submit(*maps)
-    return summarize(results())
+    return summarize(added(results()))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adseg_jax.evaluation.score import Report
+from adseg_jax.evaluation.workers import OUTLINES
 from adseg_jax.files import write
 
 _NONE = '\u2013'  # stands where there is no number
@@ -23,7 +24,7 @@ def to_dict(report: Report, classes) -> dict:
   columns = {
       'iou': found.iou, 'accuracy': found.accuracy,
       'precision': found.precision, 'recall': found.accuracy,
-      'boundary_f1': report.boundary_f1, 'boundary_iou': report.boundary_iou,
+      **report.classes,
   }
   return {
       name: _number(value) for name, value in means(report).items()
@@ -46,8 +47,7 @@ def means(report: Report) -> dict[str, float]:
       'class_accuracy': found.class_accuracy,
       'mean_iou': found.mean_iou,
       'frequency_weighted_iou': found.frequency_weighted_iou,
-      'mean_boundary_f1': report.mean_boundary_f1,
-      'mean_boundary_iou': report.mean_boundary_iou,
+      **report.means,
   }
 
 
@@ -56,7 +56,9 @@ def _number(value):
 
 
 def _shown(value) -> str:
-  return _NONE if value is None else f'{value:.3f}'
+  if value is None:
+    return _NONE
+  return f'{value:,}' if isinstance(value, int) else f'{value:.3f}'
 
 
 def tables(content: dict) -> list[Table]:
@@ -65,26 +67,31 @@ def tables(content: dict) -> list[Table]:
   Args:
     content: what `to_dict` gave.
   """
-  each = Table(box=None, pad_edge=False)
-  each.add_column('class')
   # Of one class's pixels, accuracy and recall are the same share.
-  names = {
-      'IoU': 'iou', 'accuracy = recall': 'accuracy', 'precision': 'precision',
-      'boundary F1': 'boundary_f1', 'boundary IoU': 'boundary_iou',
-  }
-  for name in (*names, 'pixels'):
-    each.add_column(name, justify='right')
-  for row in content['classes']:
-    shown = [_shown(row[key]) for key in names.values()]
-    each.add_row(Text(row['name']), *shown, f'{row["pixels"]:,}')
+  regions = _per_class(content, {
+      'iou': 'IoU', 'accuracy': 'accuracy = recall', 'precision': 'precision',
+      'pixels': 'pixels',
+  })
+  outlines = _per_class(content, OUTLINES)
   total = Table(box=None, pad_edge=False, show_header=False)
   total.add_column()
   total.add_column(justify='right')
   for key, value in content.items():
     if key not in ('classes', 'confusion'):
-      name = key.replace('_', ' ').replace('iou', 'IoU').replace('f1', 'F1')
-      total.add_row(name, _shown(value))
-  return [each, total]
+      name = OUTLINES.get(key.removeprefix('mean_'))
+      name = f'mean {name}' if name else key.replace('_', ' ')
+      total.add_row(name.replace('iou', 'IoU'), _shown(value))
+  return [regions, outlines, total]
+
+
+def _per_class(content, titles: dict[str, str]) -> Table:
+  shown = Table(box=None, pad_edge=False)
+  shown.add_column('class')
+  for title in titles.values():
+    shown.add_column(title, justify='right')
+  for row in content['classes']:
+    shown.add_row(Text(row['name']), *(_shown(row[key]) for key in titles))
+  return shown
 
 
 def write_csv(path: epath.Path, confusion, classes):

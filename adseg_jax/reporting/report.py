@@ -8,7 +8,14 @@ from rich.text import Text
 
 from adseg_jax import files
 from adseg_jax.errors import UserError
-from adseg_jax.reporting import health, panels, tables, vega, verdicts
+from adseg_jax.reporting import (
+    health,
+    outlines,
+    panels,
+    tables,
+    vega,
+    verdicts,
+)
 from adseg_jax.reporting.arms import Study, score, study
 from adseg_jax.reporting.charts import drawn
 from adseg_jax.reporting.pages import render, writing
@@ -67,8 +74,8 @@ def page(study: Study, charts: dict[str, list[vega.Chart]]) -> str:
       'report.html', study=study, charts=charts,
       title=study.main.first.settings['name'],
       legend=legend(dataset['classes'], dataset['palette']), health=health,
-      made=_made(study), measures=MEASURES, panels=panels, score=score,
-      tables=tables, verdicts=verdicts,
+      made=_made(study), measures=MEASURES, outlines=outlines, panels=panels,
+      score=score, tables=tables, verdicts=verdicts,
   )
 
 

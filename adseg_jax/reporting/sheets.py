@@ -4,7 +4,7 @@ import csv
 import io
 
 from adseg_jax.evaluation import evidence
-from adseg_jax.reporting import tables
+from adseg_jax.reporting import outlines, tables
 from adseg_jax.reporting.arms import Study, score
 from adseg_jax.reporting.runs import MEASURES
 from adseg_jax.reporting.verdicts import cautions, sentences
@@ -30,8 +30,8 @@ def markdown(study: Study) -> str:
   words = [f'- {text}' for text in (*sentences(study), *cautions(study))]
   return '\n'.join([
       *_lines(tables.arms(study)), *_lines(tables.differences(study)),
-      *_lines(tables.weighed(study)), *words, *([''] if words else []),
-      *_lines(tables.every_run(study)),
+      *_lines(tables.weighed(study)), *_lines(outlines.table(study)),
+      *words, *([''] if words else []), *_lines(tables.every_run(study)),
   ])
 
 
@@ -42,6 +42,7 @@ def _measures(study):
       yield split, key, score(split, key)
     for place, name in enumerate(study.main.first.dataset['classes']):
       yield split, f'iou {name}', score(split, 'iou', place)
+  yield from outlines.measures(study)
   yield '', 'images_per_second', lambda run: run.pace()
   yield '', 'seconds', lambda run: run.seconds
 

@@ -256,5 +256,4 @@ def _batches(live, training, steps: int):
 
 def _save(live, step: int, scorer=None):
   """A checkpoint; with its scores, where a scorer is given."""
-  scored = scorer and scorer.evaluate(live, step)
-  live.save(scored and scoring.means(scored.result))
+  live.save(scorer and scorer.evaluate(live, step))

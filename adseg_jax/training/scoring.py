@@ -2,14 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
-import numpy as np
 
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.data.pictures import decode
+from adseg_jax.evaluation import sheet
 from adseg_jax.evaluation.gallery import (
     panel_indices,
     write_overview,
@@ -18,24 +17,11 @@ from adseg_jax.evaluation.gallery import (
 from adseg_jax.evaluation.inference import Views
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.evaluation.predict import predictions
-from adseg_jax.evaluation.score import confusion
+from adseg_jax.evaluation.score import Report, summarize, total
 from adseg_jax.evaluation.trained import Trained
+from adseg_jax.evaluation.workers import count, measure
 from adseg_jax.training import parallel, run
 from adseg_jax.training.session import Session
-
-
-class Scored(NamedTuple):
-  """Scores of a state on the validation split.
-
-  Attributes:
-    result: the scores.
-    confusion: int64 [C,C], rows truth.
-    kept: {index of a panel's example: classes uint8 [H,W]}.
-  """
-
-  result: Scores
-  confusion: np.ndarray
-  kept: dict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +42,16 @@ class Scorer:
   test: object
   poll: Callable[[], None]
 
-  def evaluate(self, live: Session, step: int, new: bool = True) -> Scored:
-    """Scores a session's state; `new` scores are written to its log."""
-    mine = _mine(self.validation)
-    matrix, kept = self._confusion(live, mine, panel_indices(
-        len(mine), live.experiment.evaluation.panels
-    ))
-    result = scores(matrix)
-    if new:
-      live.writer.write(step, 'validation', means(result))
-      pictures = _pictures(mine, kept)
-      live.writer.images(step, *pictures, self.dataset.palette)
-    return Scored(result, matrix, kept)
+  def evaluate(self, live: Session, step: int) -> dict[str, float]:
+    """The mean scores of a session's state, which are written to its log."""
+    confusion, kept = self._validated(live, count)
+    return self._write(live, step, scores(confusion), kept)
+
+  def _write(self, live: Session, step: int, result: Scores, kept):
+    live.writer.write(step, 'validation', means(result))
+    pictures = _pictures(_mine(self.validation), kept)
+    live.writer.images(step, *pictures, self.dataset.palette)
+    return means(result)
 
   def _trained(self, live: Session) -> Trained:
     """The session's segmentor as it is now."""
@@ -78,13 +62,19 @@ class Scorer:
         int(live.state.step),
     )
 
-  def _confusion(self, live: Session, examples, keep=()):
-    """(confusion matrix over all hosts, predictions of `keep`)."""
+  def _validated(self, live: Session, measure):
+    """(a measure of the validation split, predictions of the panels)."""
+    mine = _mine(self.validation)
+    panels = live.experiment.evaluation.panels
+    return self._total(live, mine, measure, panel_indices(len(mine), panels))
+
+  def _total(self, live: Session, examples, measure, keep=()):
+    """(a measure's sum over all hosts, predictions of `keep`)."""
     batch = live.experiment.evaluation.batch // jax.process_count()
-    matrix, kept = confusion(
-        self._trained(live), examples, batch, keep, self.poll
+    found, kept = total(
+        self._trained(live), examples, batch, measure, keep, self.poll
     )
-    return parallel.sum_over_hosts(matrix), kept
+    return jax.tree.map(parallel.sum_over_hosts, found), kept
 
   def _overview(self, live: Session, image):
     """Classes uint8 [H,W] of the data set's one large image."""
@@ -98,19 +88,20 @@ class Scorer:
 
     The validation scores come last: where they are, all is there.
     """
-    new = not live.checkpoints.scored(step)
-    scored = self.evaluate(live, step, new)
-    if new:
-      live.save(means(scored.result))
-    tested = self.test and self._confusion(live, _mine(self.test))[0]
+    measured, kept = self._validated(live, measure)
+    scored = summarize(measured)
+    if not live.checkpoints.scored(step):
+      live.save(self._write(live, step, scored.scores, kept))
+    tested = self.test and summarize(
+        self._total(live, _mine(self.test), measure)[0]
+    )
     about = {'step': step, 'seconds': live.clock.seconds}
-    parallel.on_main(lambda: self._leave(live, scored, tested, about))
+    parallel.on_main(lambda: self._leave(live, scored, kept, tested, about))
 
-  def _leave(self, live: Session, scored: Scored, tested, about: dict):
+  def _leave(self, live: Session, scored: Report, kept, tested, about: dict):
     dataset, workdir = self.dataset, live.workdir
     write_panels(
-        workdir / 'panels', dataset.palette, _mine(self.validation),
-        scored.kept,
+        workdir / 'panels', dataset.palette, _mine(self.validation), kept
     )
     if dataset.overview:
       live.writer.message('Predicting the overview ...')
@@ -119,15 +110,14 @@ class Scorer:
           lambda image: self._overview(live, image),
       )
     if self.test:
-      result = scores(tested)
-      live.writer.message(_sentence(dataset.test, result))
+      live.writer.message(_sentence(dataset.test, tested.scores))
       run.write_json(workdir / run.TEST_SCORES, about | {
           'split': dataset.test, 'images': len(self.test),
-          **_table(result, tested, dataset.classes),
+          **sheet.to_dict(tested, dataset.classes),
       })
     run.write_json(workdir / run.SCORES, about | {
         'split': dataset.validation, 'images': len(self.validation),
-        **_table(scored.result, scored.confusion, dataset.classes),
+        **sheet.to_dict(scored, dataset.classes),
     })
 
 
@@ -160,22 +150,3 @@ def _pictures(examples, kept):
       [decode(examples.labels[i], 'L') for i in kept],
       list(kept.values()),
   )
-
-
-def _table(result: Scores, confusion, classes) -> dict:
-  """Scores as JSON has them: nan, where a class is absent, as null."""
-  def number(value):
-    return None if np.isnan(value) else float(value)
-
-  rows = zip(
-      classes, result.iou, result.accuracy, result.precision, result.pixels,
-      strict=True,
-  )
-  return {name: number(value) for name, value in means(result).items()} | {
-      'classes': [
-          {'name': name, 'iou': number(iou), 'accuracy': number(accuracy),
-           'precision': number(precision), 'pixels': int(pixels)}
-          for name, iou, accuracy, precision, pixels in rows
-      ],
-      'confusion': confusion.tolist(),
-  }

@@ -13,6 +13,7 @@ from adseg_jax.commands import cli
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import score as scoring
 from adseg_jax.evaluation import sheet
+from adseg_jax.evaluation.workers import OUTLINES
 from adseg_jax.inference.exporting import card
 from adseg_jax.reporting import tables
 from adseg_jax.training.restore import restore
@@ -43,6 +44,7 @@ def test_repeats_the_run_s_own_scores(trained_run, capsys, monkeypatch):
     assert row | theirs == row
     assert row['recall'] == row['accuracy']
     assert 0 < row['boundary_iou'] <= 1 and 0 < row['boundary_f1'] <= 1
+    assert row['hausdorff_95'] >= 0 and row['spurious_components'] >= 0
   folder = trained_run / 'evaluation' / 'validation'
   with (folder / 'confusion.csv').open() as file:
     head, *rows = csv.reader(file)
@@ -176,7 +178,7 @@ def test_scores_are_shown_before_a_disk_is_full(copied, monkeypatch, capsys):
 
 def test_names_that_look_like_markup_are_shown_as_they_are():
   row = dict.fromkeys(
-      ('iou', 'accuracy', 'precision', 'boundary_f1', 'boundary_iou')
+      ('iou', 'accuracy', 'precision', *OUTLINES)
   ) | {'name': '[red]car[/] [/x]', 'pixels': 3}
   console = Console(file=io.StringIO(), width=120)
   console.print(*sheet.tables({'classes': [row]}))

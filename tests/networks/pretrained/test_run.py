@@ -82,7 +82,7 @@ def test_a_run_starts_with_the_weights_and_continues_without_the_file(
   def evaluate(*_):
     raise EOFError
 
-  monkeypatch.setattr(scoring, 'confusion', evaluate)
+  monkeypatch.setattr(scoring, 'total', evaluate)
   path.unlink()
   (workdir / run.SCORES).unlink()
   with pytest.raises(EOFError):
