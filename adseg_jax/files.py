@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import io
+import secrets
 
 from etils import epath
 from PIL import Image
@@ -9,7 +10,8 @@ from PIL import Image
 def write(path: epath.Path, content: bytes):
   """Writes beside, then renames: a reader never sees half a file."""
   path = epath.Path(path)
-  beside = path.with_name(path.name + '.tmp')
+  # Machines that share a folder may write the same file at the same time.
+  beside = path.with_name(f'{path.name}.{secrets.token_hex(4)}.tmp')
   try:
     beside.write_bytes(content)
     beside.replace(path)

@@ -46,6 +46,7 @@ def _at_root(monkeypatch):
 
 def check(command: str):
   """Raises UserError, or fails, where the program would not understand it."""
+  command = re.split(' [|>] ', command)[0]
   words = shlex.split(command, comments=True)
   while '=' in words[0]:  # variables of the environment
     del words[0]
@@ -63,7 +64,8 @@ def check_adseg(words):
   found = cli.parse(kind, kind(), '', words[len(command.split()):])
   if command == 'run' and found.script != Path():
     jobs.plan(
-        found.script, found.seeds, found.arms, found.workdir, found.settings
+        found.script, found.seeds, found.arms, found.workdir, found.settings,
+        found.folds,
     )
 
 
@@ -100,7 +102,7 @@ PROGRAMS = {
     'adseg': check_adseg, 'python': check_script, 'pip': check_pip,
     'make': check_make, 'run_tpu.sh': lambda words: check_script(words[2:]),
     # Others' programs, of which nothing is known here.
-    'gcloud': len, 'tensorboard': len,
+    'gcloud': len, 'tensorboard': len, 'parallel': len, 'sbatch': len,
 }
 
 

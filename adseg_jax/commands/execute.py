@@ -34,52 +34,65 @@ class _Run:
 def execute(
     jobs: list[Job], shares: Sequence[Share] = (Share(),)
 ) -> list[Job]:
-  """Runs or continues the jobs; finished ones are left.
+  """Runs or continues the jobs, but for those that are finished.
 
-  As many run at once as there are shares of the machine; where there are
-  several, each line that a run says has its name in front. The first one goes
-  ahead alone until it has begun: what refuses it would refuse all, and what it
-  prepares is there for all. A run that crashes leaves the others.
+  One that another process trains, here or on another machine, is left to it,
+  unless that stops while others still run here. As many run at once as there
+  are shares of the machine; where there are several, each line that a run says
+  has its name in front. The first one goes ahead alone until it has begun: what
+  refuses it would refuse all, and what it prepares is there for all. A run that
+  crashes leaves the others.
 
   Returns:
-    The jobs that failed.
+    The jobs that failed here.
 
   Raises:
     UserError: the first run was refused before it began.
     Stopped: SIGTERM came, to this process or to a run; all have stopped.
     KeyboardInterrupt: Ctrl-C came; all have stopped.
   """
-  waiting, running, free = _unfinished(jobs), [], list(shares)
+  waiting, running, free = _titled(jobs), [], list(shares)
   failed, paces, begun = [], [], False
   with _told() as told, _ended(running, told):
-    while waiting or running:
+    while True:
       begun = begun or any(run.job.begun for run in running)
-      while waiting and free and (begun or not running):
-        running.append(_start(*waiting.pop(0), free.pop(0), len(shares) > 1))
+      while free and (begun or not running) and (one := _next(waiting)):
+        running.append(_start(*one, free.pop(0), len(shares) > 1))
+      if not running:
+        return failed
       time.sleep(_PAUSE)
       _raise(told)
       for run in [run for run in running if run.child.poll() is not None]:
         running.remove(run)
         free.append(run.share)
+        if run.child.returncode and run.job.taken:
+          print(f'{run.title}: is trained by another process', flush=True)
+          waiting.append((run.title, run.job))
+          continue
         begun = begun or run.job.begun
         if _failed(run, begun):
           failed.append(run.job)
         else:
           paces.append(time.monotonic() - run.since)
           print(_left(paces, len(waiting) + len(running), len(shares)))
-  return failed
 
 
-def _unfinished(jobs: list[Job]) -> list[tuple[str, Job]]:
-  """(title, job) of those that are to run; says which are not."""
-  found = []
-  for number, job in enumerate(jobs, 1):
-    title = f'[{number}/{len(jobs)}] {job.name}: {job.workdir}'
-    if job.finished:
-      print(f'{title}: finished before', flush=True)
-    else:
-      found.append((title, job))
-  return found
+def _titled(jobs: list[Job]) -> list[tuple[str, Job]]:
+  return [
+      (f'[{number}/{len(jobs)}] {job.name}: {job.workdir}', job)
+      for number, job in enumerate(jobs, 1)
+  ]
+
+
+def _next(waiting: list[tuple[str, Job]]) -> tuple[str, Job] | None:
+  """Takes out the first that is to run here, and those that are finished."""
+  for one in list(waiting):
+    if one[1].taken:
+      continue
+    waiting.remove(one)
+    if not one[1].finished:
+      return one
+  return None
 
 
 def _start(title, job, share, together: bool) -> _Run:

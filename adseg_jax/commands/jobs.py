@@ -3,18 +3,15 @@
 import dataclasses
 import runpy
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
 
-import tyro
 from etils import epath
 
-from adseg_jax.commands import cli
+from adseg_jax.commands.arms import Arm
+from adseg_jax.commands.arms import arms as find_arms
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
-
-ArmName = Literal['standard', 'adversarial']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +23,14 @@ class Job:
     workdir: folder of the run.
     experiment: what is trained, resolved.
     command: the process that trains it.
+    control: arm that it is compared with, or is of.
   """
 
   name: str
   workdir: epath.Path
   experiment: Experiment
   command: tuple[str, ...]
+  control: str = ''
 
   @property
   def finished(self) -> bool:
@@ -41,14 +40,16 @@ class Job:
     return finished(self.workdir, self.experiment)
 
   @property
+  def taken(self) -> bool:
+    """Whether a process trains it, here or on a machine that has the folder."""
+    from adseg_jax.training.run import taken  # slow to import
+
+    return taken(self.workdir)
+
+  @property
   def begun(self) -> bool:
     """Whether the run has claimed its folder."""
     return (self.workdir / 'experiment.json').exists()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Fields:
-  experiment: Annotated[Experiment, tyro.conf.arg(name='')]
 
 
 def load(script: Path) -> Experiment:
@@ -77,79 +78,53 @@ def load(script: Path) -> Experiment:
   return experiment
 
 
-def override(
-    experiment: Experiment, options: list[str], script: Path
-) -> Experiment:
-  """The experiment with the script's own options applied.
-
-  Raises:
-    UserError: an option is none of the experiment's, or can't have its value.
-  """
-  try:
-    return cli.parse(_Fields, _Fields(experiment), '', options).experiment
-  except UserError as error:
-    message = str(error).replace(
-        '--help lists all options',
-        f'python {script} --help lists the fields',
-    )
-    raise UserError(f'--set: {message}') from None
-
-
 def plan(
     script: Path,
     seeds: Iterable[int],
-    arms: Iterable[ArmName],
+    arms: Iterable[Sequence[str]],
     workdir: epath.PathLike,
-    settings: Iterable[tuple[str, ...]] = (),
+    settings: Iterable[Sequence[str]] = (),
+    folds: Iterable[int] = (),
     amend: bool = False,
 ) -> list[Job]:
-  """The runs of a script over arms and seeds, seed by seed.
-
-  The standard arm is the control: the same experiment with lambda = 0.
+  """The runs of a script over folds, seeds and arms: one seed after the other.
 
   Args:
     script: an experiment script.
     seeds: of the key and the data stream; the same for every arm.
-    arms: names of arms.
-    workdir: run k of an arm lies in WORKDIR/ARM/seedK.
-    settings: a field's dotted name and its value's words, each.
+    arms: their names, fields and values, each; none: the script's experiment.
+      Each schedule has a control beside them.
+    workdir: run k of an arm lies in WORKDIR/ARM/seedK, or, where folds are
+      given, in WORKDIR/ARM/foldF/seedK.
+    settings: of all arms: a field's dotted name and its value's words, each.
+    folds: of the data set; none: the script's own.
     amend: whether a run may go on with settings that changed.
 
   Raises:
-    UserError: the script, a setting or the arms can't be used.
+    UserError: the script, a setting or an arm can't be used.
   """
-  options = []
-  for words in settings:
-    if len(words) < 1:
-      raise UserError('--set: give a field and its value')
-    options += [f'--{words[0]}', *words[1:]]
   given = load(script)
-  adversarial = override(given, options, script)
-  if adversarial.seed != given.seed:
-    raise UserError('--set seed: give --seeds instead')
-  if 'adversarial' in arms and not adversarial.adversary.weight:
-    raise UserError(
-        f'the adversarial arm of {script} has adversary.weight 0, as the '
-        'standard arm: give --set adversary.weight 0.1, or --arms standard'
-    )
-  control = cli.control_of(adversarial)
-  kinds = {
-      'adversarial': (adversarial, options),
-      'standard': (control, [
-          *options, '--name', control.name, '--adversary.weight', '0'
-      ]),
-  }
-  jobs = []
-  for seed in dict.fromkeys(seeds):
-    for arm in dict.fromkeys(arms):
-      experiment, words = kinds[arm]
-      folder = epath.Path(workdir) / arm / f'seed{seed}'
-      command = [
-          sys.executable, str(script), '--workdir', str(folder),
-          '--seed', str(seed), *words, *['--amend'] * amend,
-      ]
-      jobs.append(Job(
-          f'{arm}, seed {seed}', folder,
-          dataclasses.replace(experiment, seed=seed), tuple(command),
-      ))
-  return jobs
+  found = find_arms(given, script, settings, arms)
+  if folds and found[0].experiment.data.fold != given.data.fold:
+    raise UserError('--set data.fold: give either it or --folds')
+  return [
+      _job(script, arm, epath.Path(workdir), seed, fold, amend)
+      for seed in dict.fromkeys(seeds)
+      for fold in dict.fromkeys(folds or [None])
+      for arm in found
+  ]
+
+
+def _job(script, arm: Arm, workdir, seed: int, fold: int | None, amend: bool):
+  experiment, name = dataclasses.replace(arm.experiment, seed=seed), arm.name
+  folder, own = workdir / arm.name, ['--seed', str(seed)]
+  if fold is not None:
+    data = dataclasses.replace(experiment.data, fold=fold)
+    experiment = dataclasses.replace(experiment, data=data)
+    name, folder = f'{name}, fold {fold}', folder / f'fold{fold}'
+    own += ['--data.fold', str(fold)]
+  folder /= f'seed{seed}'
+  return Job(f'{name}, seed {seed}', folder, experiment, (
+      sys.executable, str(script), '--workdir', str(folder), *own,
+      *arm.options, *['--amend'] * amend,
+  ), arm.control)

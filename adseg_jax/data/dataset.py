@@ -58,6 +58,7 @@ class Dataset:
       files itself. It raises UserError where they are missing.
     counts: images of each split of the whole data set, where that is known.
     features: the builder's names for name, image and label.
+    folds: how many parts config.Data.fold chooses from; 0: none.
     ids: class id of each of the 256 values of the builder's labels; None
       where they are class ids.
   """
@@ -74,6 +75,7 @@ class Dataset:
   originals: Callable | None = None
   counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
   features: tuple[str, str, str] = ('name', 'image', 'label')
+  folds: int = 0
   ids: tuple[int, ...] | None = None
 
 

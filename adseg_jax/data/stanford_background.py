@@ -85,5 +85,5 @@ DATASET = Dataset(
     'stanford_background', CLASSES, PALETTE,
     lambda data: StanfordBackground(DATASET, data),
     source=SOURCE, originals=originals,
-    counts={'train': 572, 'validation': 143},
+    counts={'train': 572, 'validation': 143}, folds=5,
 )

@@ -9,6 +9,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -58,18 +59,41 @@ def alone(workdir: epath.Path):
   except OSError as error:
     raise unusable(workdir, error) from error
   with lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(lock):
       lock.seek(0)
       raise UserError(
           f'--workdir {workdir}: another run is in it ({lock.read().strip()}): '
           'wait for its end, or give another folder'
-      ) from None
+      )
     lock.truncate(0)
     lock.write(f'process {os.getpid()} on {platform.node()}\n')
     lock.flush()
     yield
+
+
+def _locked(lock) -> bool:
+  """Locks it, unless another run has; a look of `taken` lasts no time."""
+  for patience in 0.1, 0:
+    with contextlib.suppress(BlockingIOError):
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      return True
+    time.sleep(patience)
+  return False
+
+
+def taken(workdir: epath.Path) -> bool:
+  """Whether a run is in the workdir, on this machine or on another one.
+
+  Never known on storage that is no file system (gs://).
+  """
+  if '://' in str(workdir):
+    return False
+  try:
+    with open(workdir / LOCK) as lock:
+      fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except OSError as error:
+    return isinstance(error, BlockingIOError)
+  return False
 
 
 def unusable(workdir, error: OSError) -> UserError:

@@ -1,6 +1,6 @@
 import dataclasses
-import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -8,17 +8,20 @@ import time
 from pathlib import Path
 
 import pytest
+from etils import epath
 
 from adseg_jax.commands import cli, jobs
 from adseg_jax.commands import run as command
 from adseg_jax.config import flatten
 from adseg_jax.errors import Stopped, UserError
+from adseg_jax.training.run import alone
 
 EARTH = Path(__file__).parents[2] / 'experiments' / 'earth.py'
 # Trains in no time: copies a finished run and says whose it is. A file named
-# 'crash' beside the script ends seed 1 with status 3, after it has begun.
+# 'crash' beside the script ends seed 1 with status 3, after it has begun. With
+# 'meet' a run waits until another process, which claims its folder, has one.
 SCRIPT = '''
-import dataclasses, json, shutil, sys, time
+import dataclasses, fcntl, json, os, shutil, sys, time
 from pathlib import Path
 
 from adseg_jax.config import Adversary, Experiment, Optimizer
@@ -31,10 +34,23 @@ EXPERIMENT = Experiment(
 if __name__ == '__main__':
   here = Path(__file__).parent
   options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-  if options.get('--data.name') == 'mars':
-    sys.exit('error: no such data set')
+  if (here / 'refuse').exists():
+    sys.exit('error: no such images')
   weight = float(options.get('--adversary.weight', 0.1))
   folder = Path(options['--workdir'])
+  folder.mkdir(parents=True, exist_ok=True)
+  claim = open(folder / '.lock', 'a')
+  try:
+    fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    sys.exit('error: another run is in it')
+  if (here / 'meet').exists():
+    with open(here / 'met', 'a') as met:
+      met.write(f'{os.getppid()} {folder}\\n')
+    end = time.monotonic() + 120
+    while len({line.split()[0] for line in open(here / 'met')}) < 2:
+      assert time.monotonic() < end
+      time.sleep(0.05)
   shutil.copytree(here / f'weight{weight:g}', folder, dirs_exist_ok=True)
   path = folder / 'experiment.json'
   about = json.loads(path.read_text())
@@ -74,14 +90,9 @@ def _arguments(script, *argv):
   return cli.parse(kind, kind(), kind.__doc__, words)
 
 
-def _options(job):
-  return dict(zip(job.command[2::2], job.command[3::2], strict=True))
-
-
 def test_a_plan_pairs_every_seed_with_every_arm(tmp_path):
   found = jobs.plan(
-      EARTH, (4, 2), ('standard', 'adversarial'), tmp_path,
-      [('adversary.weight', '0.2')],
+      EARTH, (4, 2), (), tmp_path, [('adversary.weight', '0.2')]
   )
   assert [job.name for job in found] == [
       'standard, seed 4', 'adversarial, seed 4', 'standard, seed 2',
@@ -99,13 +110,27 @@ def test_a_plan_pairs_every_seed_with_every_arm(tmp_path):
   }
 
 
-@pytest.mark.parametrize('place', [0, 1])
+def test_folds_have_folders_of_their_own(tmp_path):
+  found = jobs.plan(EARTH, (1, 0), (), tmp_path, folds=(3, 0))
+  assert [job.name for job in found[::2]] == [
+      f'standard, fold {fold}, seed {seed}' for seed in (1, 0)
+      for fold in (3, 0)
+  ]
+  assert found[1].workdir == tmp_path / 'adversarial' / 'fold3' / 'seed1'
+  assert found[1].experiment.data.fold == 3
+  with pytest.raises(UserError, match='either it or --folds'):
+    jobs.plan(EARTH, (0,), (), tmp_path, [('data.fold', '1')], folds=(0, 1))
+
+
+@pytest.mark.parametrize('place', [0, 1, 2])
 def test_the_script_gets_the_planned_experiment(place, tmp_path):
   """Its own command line gives what `check` was asked about."""
   job = jobs.plan(
-      EARTH, (3,), ('standard', 'adversarial'), tmp_path,
+      EARTH, (3,), [
+          ('a',), ('b', 'adversary.encoding', 'scaling', 'data.scale', '1', '2')
+      ], tmp_path,
       [('data.crop', '32', '64'), ('data.no-flip',),
-       ('adversary.weight', '0.5')],
+       ('adversary.weight', '0.5')], folds=(2,),
   )[place]
   assert job.command[:2] == (sys.executable, str(EARTH))
   given = jobs.load(EARTH)
@@ -124,11 +149,10 @@ def test_the_script_gets_the_planned_experiment(place, tmp_path):
     ([('optimizer.steps', 'many')], ['--set', 'many', 'lists the fields']),
     ([('control',)], ['--control', 'earth.py --help']),
     ([('seed', '3')], ['--seeds']), ([()], ['--set']),
-    ([('adversary.weight', '0')], ['adversary.weight 0']),
 ])
 def test_a_setting_that_cannot_be(settings, words, tmp_path):
   with pytest.raises(UserError) as error:
-    jobs.plan(EARTH, (0,), ('standard', 'adversarial'), tmp_path, settings)
+    jobs.plan(EARTH, (0,), (), tmp_path, settings)
   assert all(word in str(error.value) for word in words)
   assert '\n' not in str(error.value)
 
@@ -162,18 +186,24 @@ def test_runs_then_reports_then_leaves_what_is_finished(script, capfd):
   for seed in (0, 2):
     assert f'| adversary.weight 0.1 | {seed} | validation |' in tables
   command.run(arguments)
-  assert capfd.readouterr().out.count('finished before') == 4
+  words = [line.split() for line in capfd.readouterr().out.splitlines()]
+  for arm in ('standard', 'adversarial'):
+    assert words.count([arm, '2', '0', '0', '0']) == 1
   assert len((script.parent / 'log').read_text().splitlines()) == 4
 
 
 def test_a_crash_leaves_the_other_runs(script, capfd):
   (script.parent / 'crash').touch()
   arguments = _arguments(
-      script, '--seeds', '1', '0', '--arms', 'adversarial'
+      script, '--seeds', '1', '0', '--set', 'adversary.weight', '0'
   )
-  with pytest.raises(UserError, match=r'1 of 2 runs failed \(adversarial, s'):
+  with pytest.raises(UserError, match=r'1 of 2 runs failed \(standard, seed 1'):
     command.run(arguments)
-  assert 'failed with status 3' in capfd.readouterr().out
+  out = capfd.readouterr().out
+  assert 'failed with status 3' in out
+  words = [line.split() for line in out.splitlines()]
+  assert ['standard', '0', '0', '0', '2'] in words
+  assert ['standard', '1', '0', '1', '0'] in words
   table = (Path(arguments.workdir) / 'report.md').read_text()
   assert '| 0 | validation |' in table and '| 1 | validation |' not in table
   (script.parent / 'crash').unlink()
@@ -183,9 +213,8 @@ def test_a_crash_leaves_the_other_runs(script, capfd):
 
 
 def test_a_run_that_is_refused_ends_all(script, capfd):
-  arguments = _arguments(
-      script, '--seeds', '0', '1', '--set', 'data.name', 'mars'
-  )
+  (script.parent / 'refuse').touch()
+  arguments = _arguments(script, '--seeds', '0', '1')
   with pytest.raises(UserError, match='standard, seed 0 was refused'):
     command.run(arguments)
   assert capfd.readouterr().out.count('[') == 1
@@ -193,7 +222,9 @@ def test_a_run_that_is_refused_ends_all(script, capfd):
 
 
 def test_a_folder_with_another_run_is_found_before_training(script):
-  arguments = _arguments(script, '--seeds', '0', '--arms', 'standard')
+  arguments = _arguments(
+      script, '--seeds', '0', '--set', 'adversary.weight', '0'
+  )
   command.run(arguments)
   with pytest.raises(UserError, match=r'optimizer\.steps is 4 there, 9 here'):
     command.run(_arguments(
@@ -229,19 +260,115 @@ def test_a_run_that_was_stopped_is_no_failure(script):
   assert len((script.parent / 'log').read_text().split()) == 1
 
 
-def test_seeds_and_arms_are_needed(script):
-  for option in ('--seeds', '--arms'):
-    with pytest.raises(UserError, match='at least one of --seeds'):
-      command.run(_arguments(script, option))
-  assert json.loads((script.parent / 'weight0/scores.json').read_text())
+@pytest.mark.parametrize('options,words', [
+    (['--seeds'], 'at least one'),
+    (['--seeds', '0', '-1'], '--seed is -1'),
+    (['--folds', '0', '1'], 'data set earth has none'),
+    (['--set', 'data.name', 'mars'], 'no such data set; known'),
+    (['--set', 'data.name', 'stanford_background', '--folds', '4', '5'],
+     '--data.fold is 5'),
+    (['--arm', 'a', '--arm', 'b', 'adversary.tau', '2'], '--adversary.tau is'),
+    (['--set', 'data.class-weights', 'sea=1'], 'sea'),
+])
+def test_what_a_later_run_would_refuse_starts_nothing(script, options, words):
+  for more in ((), ('--list',)):
+    with pytest.raises(UserError, match=words) as error:
+      command.run(_arguments(script, *options, *more))
+    assert '\n' not in str(error.value)
+  assert not (script.parent / 'log').exists()
+
+
+def test_a_list_has_the_commands_and_does_nothing(script, capfd):
+  script = script.rename(script.with_name("a script's.py"))
+  arguments = _arguments(
+      script, '--seeds', '0', '1', '--arm', 'one', '--arm', 'two',
+      'adversary.tau', '0.5', '--set', 'data.root', "it's here", '--list',
+  )
+  command.run(arguments)
+  out, err = capfd.readouterr()
+  lines = out.splitlines()
+  assert len(lines) == 6 and not err
+  assert not Path(arguments.workdir).exists()
+  for line in lines:
+    subprocess.run(line, shell=True, check=True, cwd='/')
+  planned = jobs.plan(
+      script, (0, 1), arguments.arms, arguments.workdir, arguments.settings
+  )
+  assert [tuple(shlex.split(line)) for line in lines] == [
+      job.command for job in planned
+  ]
+  assert all(job.finished for job in planned)
+
+
+def test_arms_of_two_schedules_have_a_report_each(script, capfd):
+  arguments = _arguments(
+      script, '--seeds', '0', '--arm', 'short', '--arm', 'long', 'data.batch',
+      '32',
+  )
+  command.run(arguments)
+  folder = Path(arguments.workdir)
+  found = {path.name for path in folder.iterdir()}
+  assert found == {'short', 'long', 'standard', 'standard-long'} | {
+      f'{name}.{end}' for name in ('report', 'report-standard-long')
+      for end in ('html', 'md', 'csv')
+  }
+  for name, arm in ('report', 'short'), ('report-standard-long', 'long'):
+    tables = (folder / f'{name}.md').read_text()
+    control = 'standard' + '-long' * (arm == 'long')
+    for run in (arm, control):
+      assert f' {folder}/{run}/seed0 |' in tables
+    assert tables.count('/seed0 |') == 2
+
+
+def _started(script, *argv):
+  words = ['run', str(script), '--workdir', str(script.parent / 'runs'), *argv]
+  return subprocess.Popen(
+      [sys.executable, '-c',
+       'from adseg_jax.commands.cli import main; main()', *words],
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+  )
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_folder_take_different_runs(script):
+  """Neither trains what the other does, both train, and all is reported."""
+  (script.parent / 'meet').touch()
+  both = [_started(script, '--seeds', '0', '1', '2') for _ in range(2)]
+  said = [process.communicate(timeout=300)[0] for process in both]
+  assert [process.returncode for process in both] == [0, 0], said
+  took = [
+      line.split() for line in (script.parent / 'met').read_text().splitlines()
+  ]
+  assert len(took) == len({folder for _, folder in took}) == 6
+  assert {int(parent) for parent, _ in took} == {one.pid for one in both}
+  tables = (script.parent / 'runs' / 'report.md').read_text()
+  assert tables.count('| validation | 3 |') == 2
+  # Nothing half written is left.
+  assert not list((script.parent / 'runs').rglob('*.tmp'))
+
+
+def test_a_run_of_another_process_is_left_to_it(script, capfd):
+  folder = script.parent / 'runs' / 'standard' / 'seed0'
+  arguments = _arguments(
+      script, '--seeds', '0', '1', '--set', 'adversary.weight', '0'
+  )
+  with alone(epath.Path(folder)):
+    command.run(arguments)
+    words = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert ['standard', '0', '1', '0', '1'] in words  # before
+    assert ['standard', '1', '1', '0', '0'] in words  # and after
+    assert (script.parent / 'log').read_text() == 'seed1\n'
+  command.run(arguments)
+  assert (script.parent / 'log').read_text() == 'seed1\nseed0\n'
 
 
 def test_finished_runs_are_amended_by_more_steps(script, monkeypatch):
-  arguments = _arguments(script, '--seeds', '0', '--arms', 'standard')
+  control = '--seeds', '0', '--set', 'adversary.weight', '0'
+  arguments = _arguments(script, *control)
   command.run(arguments)
   folder = Path(arguments.workdir) / 'standard' / 'seed0'
   (folder / 'checkpoints' / '4').mkdir(parents=True)
-  more = ('--seeds', '0', '--arms', 'standard', '--set', 'optimizer.steps', '9')
+  more = (*control, '--set', 'optimizer.steps', '9')
   with pytest.raises(UserError, match='--amend'):
     command.run(_arguments(script, *more))
   executed = []
