@@ -124,6 +124,10 @@ class Adversary:
   weight: float = 0.1
   """lambda, the factor on the adversarial loss; 0 trains the segmentor
   alone: the control. Its meaning depends on the reduction."""
+  pull: float = 0.0
+  """0: lambda is `weight`. Otherwise lambda begins there and follows the share
+  that is given: the norm of lambda times the adversary's gradient over that of
+  the cross-entropy's, at the segmentor's logits."""
   reduction: Literal['mean', 'sum'] = 'mean'
   """Cross-entropy over the pixels of an image: 'mean', as later work, or
   'sum', as the paper's equation 1. A mean makes lambda stronger by the number

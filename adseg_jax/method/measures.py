@@ -48,13 +48,14 @@ def squares(wanted, fooling, known: bool) -> dict:
   return {'wanted': (wanted**2).sum(), 'fooling': (fooling**2).sum()}
 
 
-def complete(metrics: dict, gradients: dict, adversary) -> dict:
+def complete(metrics: dict, gradients: dict, adversary, lambda_=None) -> dict:
   """The metrics of a step, the same names whosever turn it is.
 
   Args:
     metrics: means over the batch of all devices; `squares` may be among them.
     gradients: of the networks that learn, summed over devices.
     adversary: its settings.
+    lambda_: of this step, where it moves.
 
   Returns:
     Scalars; the norm of an idle network's gradient is 0.
@@ -70,6 +71,8 @@ def complete(metrics: dict, gradients: dict, adversary) -> dict:
     # A batch of void has no segmentation gradient: 0, not nan.
     least = jnp.maximum(known.pop('wanted'), np.finfo(np.float32).tiny)
     known['gradient_ratio'] = jnp.sqrt(known.pop('fooling') / least)
+  if lambda_ is not None:
+    known['lambda'] = lambda_
   unknown = dict.fromkeys(ADVERSARY_METRICS if fights else (), _NAN)
   return unknown | known | norms
 

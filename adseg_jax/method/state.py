@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from adseg_jax.method import strength
 from adseg_jax.method.method import Method
 from adseg_jax.method.optimizers import check_layers, direction
 
@@ -34,12 +35,14 @@ class TrainState:
       (key, step, position).
     segmentor: Network.
     discriminator: Network.
+    lambda_: float32 scalar where adversary.pull moves it; None: constant.
   """
 
   step: jax.Array
   key: jax.Array
   segmentor: Network
   discriminator: Network
+  lambda_: jax.Array | None = None
 
 
 def _network(variables, update, name: str) -> Network:
@@ -79,6 +82,7 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
       jnp.zeros((), jnp.int32), key,
       _network(segmentor, optimizer.segmentor, 'segmentor'),
       _network(discriminator, optimizer.discriminator, 'discriminator'),
+      strength.begin(method.adversary),
   )
 
 

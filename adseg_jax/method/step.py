@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adseg_jax.method import measures
+from adseg_jax.method import measures, strength
 from adseg_jax.method.forward import class_maps, judge, segment
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.method.method import Method
@@ -44,7 +44,7 @@ def losses(
     ((segmentor's loss, discriminator's loss), (new model state, metrics)), this
     device's share of each: the sum over devices is the result.
   """
-  x, lambda_ = batch['image'], method.adversary.weight
+  x, lambda_ = batch['image'], strength.of(state, method.adversary)
   labels = downsample_labels(batch['label'], method.segmentor.stride)
   bce = OBJECTIVES[method.adversary.objective]
   mean = mean_over(labels, axis_name)
@@ -137,10 +137,11 @@ def train_step(
   found, both, model_state, metrics = total(
       (found, both, model_state, metrics), axis_name
   )
-  metrics = measures.complete(metrics, found, method.adversary)
+  metrics = measures.complete(metrics, found, method.adversary, state.lambda_)
   finite = measures.finite(both, model_state, metrics)
   networks = learnt(state, found, model_state, finite, method)
+  lambda_ = strength.after(state.lambda_, metrics, finite, method.adversary)
   return (
-      state.replace(step=state.step + 1, **networks),
+      state.replace(step=state.step + 1, lambda_=lambda_, **networks),
       metrics | {'dropped': 1 - finite.astype(jnp.float32)},
   )

@@ -85,6 +85,8 @@ _ADVERSARY = (
      'Norm of the adversarial gradient, λ included, over that of the '
      'cross-entropy, at the segmentor\'s logits.',
      (('gradient_ratio', 'ratio', 2),), None, None),
+    ('λ', 'What --adversary.pull made of it, so that the adversary has its '
+     'share.', (('lambda', 'λ', 2),), None, None),
 )
 
 

@@ -179,8 +179,11 @@ def _begin(live, dataset, now, borrowed):
       live.workdir, live.experiment, dataset, now, int(live.state.step),
       borrowed,
   )))
-  name, weight = live.experiment.name, live.experiment.adversary.weight
-  live.writer.message(f'{name} (λ = {weight:g}) in {live.workdir}')
+  name, adversary = live.experiment.name, live.experiment.adversary
+  moves = ' at first' if live.state.lambda_ is not None else ''
+  live.writer.message(
+      f'{name} (λ = {adversary.weight:g}{moves}) in {live.workdir}'
+  )
   if changed:
     live.writer.message(f'Amended {run.in_words(live.state.step, changed)}')
   if borrowed:

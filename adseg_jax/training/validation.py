@@ -88,6 +88,7 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('adversary.width', *width),
       ('adversary.tau', lambda x: 0 < x <= 1, '0 < tau <= 1'),
       ('adversary.weight', *_real(1e6)),
+      ('adversary.pull', *_real(100)),
       ('adversary.start', *_whole(0)),
       ('adversary.alternate_every', *_whole(0)),
       ('optimizer.steps', *_whole(1)),

@@ -7,15 +7,18 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 from comparison import QUIET
 from etils import epath
+from flax import struct
 from miniature import make_method, make_state, same
 
 from adseg_jax.config import Experiment, Update, to_json
 from adseg_jax.errors import UserError
+from adseg_jax.method.state import Network
 from adseg_jax.training import checkpoint, parallel, restore
 from adseg_jax.training.checkpoint import Checkpoints
 
@@ -84,6 +87,34 @@ def test_restored_bits_are_those_that_were_saved(tmp_path, state):
   assert same(jax.random.uniform(newest.key), jax.random.uniform(state.key))
   placed = jax.tree.map(lambda x: x.sharding, (newest, state))
   assert placed[0] == placed[1]
+
+
+@struct.dataclass
+class Earlier:
+  """The state before it had anything that a run may do without."""
+
+  step: jax.Array
+  key: jax.Array
+  segmentor: Network
+  discriminator: Network
+
+
+def test_a_checkpoint_without_what_is_off_is_read(tmp_path, state):
+  save(tmp_path, Earlier(
+      state.step, state.key, state.segmentor, state.discriminator
+  ), [None])
+  with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+    restored, *_ = checkpoints.restore(parallel.place(make_state(METHOD)))
+  assert same(restored, at(state, 1))
+
+
+def test_what_is_on_is_restored_to_the_bit(tmp_path):
+  fresh = parallel.place(make_state(make_method(pull=0.2)))
+  state = parallel.place(fresh.replace(lambda_=jnp.float32(1 / 3)))
+  save(tmp_path, state, [None])
+  with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
+    restored, *_ = checkpoints.restore(fresh)
+  assert same(restored, at(state, 1)) and not same(restored, at(fresh, 1))
 
 
 def test_restore_without_a_checkpoint_is_the_beginning(tmp_path, state):
