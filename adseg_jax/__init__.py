@@ -1,7 +1,7 @@
 """Semantic segmentation trained against a discriminator, in JAX."""
 
 
-def load(workdir, checkpoint: str = 'last'):
+def load(workdir, checkpoint: str = 'last', average: bool = False):
   """A trained segmentor as a compiled function.
 
     segment = adseg_jax.load('runs/earth')
@@ -10,6 +10,7 @@ def load(workdir, checkpoint: str = 'last'):
   Args:
     workdir: folder of a run.
     checkpoint: 'last', 'best' (by validation mean IoU) or a step.
+    average: take the moving average of the weights, of a run that kept one.
 
   Returns:
     A `serving.Segment`: image uint8 [H,W,3] -> labels uint8 [H,W] and
@@ -21,4 +22,4 @@ def load(workdir, checkpoint: str = 'last'):
   # JAX takes a second to import, and not every command needs it.
   from adseg_jax.inference import serving
 
-  return serving.load(workdir, checkpoint)
+  return serving.load(workdir, checkpoint, average)

@@ -104,6 +104,9 @@ class Segmentor:
   or the folder of a checkpoint in it: its segmentor, with the classes that have
   the same names. Empty: random weights; auto: imagenet where that is possible,
   else random ones, which the run says."""
+  average: int = 0
+  """Images after which weights count half in a moving average of the weights,
+  which is scored beside them; 0: no average."""
 
 
 @dataclasses.dataclass(frozen=True)

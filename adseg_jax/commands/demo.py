@@ -32,6 +32,9 @@ class Arguments:
   checkpoint: str = 'last'
   """last (which the run's own scores are of), best (by validation mean IoU),
   or a step."""
+  average: bool = False
+  """Take the moving average of the weights, of a run that kept one
+  (--segmentor.average)."""
 
 
 def run(arguments: Arguments):
@@ -65,7 +68,9 @@ def _serve(arguments):
       server.listen(arguments.port) as listening,
       tempfile.TemporaryDirectory(prefix='adseg-') as folder,
   ):
-    trained = restore(arguments.workdir, arguments.checkpoint)
+    trained = restore(
+        arguments.workdir, arguments.checkpoint, arguments.average
+    )
     server.quiet(folder)
     from adseg_jax.inference.demo.page import THEME, make_page
 

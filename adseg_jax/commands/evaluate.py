@@ -38,6 +38,9 @@ class Arguments:
   checkpoint: str = 'last'
   """last (which the run's own scores are of), best (by validation mean IoU),
   or a step."""
+  average: bool = False
+  """Take the moving average of the weights, of a run that kept one
+  (--segmentor.average)."""
   scales: tuple[float, ...] = (1.0,)
   """Factors on an image's size; the probabilities are averaged."""
   flip: bool = False
@@ -82,7 +85,9 @@ def run(arguments: Arguments):
     from adseg_jax.training import record, splits
     from adseg_jax.training.restore import restore
 
-  trained = restore(arguments.workdir, arguments.checkpoint)
+  trained = restore(
+      arguments.workdir, arguments.checkpoint, arguments.average
+  )
   # All of them, at their own size: the segmentor's view is resized, the truth
   # is not.
   data = dataclasses.replace(trained.experiment.data, size=(0, 0), limit=0)
@@ -151,6 +156,7 @@ def _ways(arguments) -> list[str]:
   return [
       *[f'scales-{scales}'] * (scales != '1'),
       *['flip'] * arguments.flip,
+      *['average'] * arguments.average,
       *[f'sliding-{arguments.sliding}'] * bool(arguments.sliding),
   ]
 
@@ -199,7 +205,7 @@ def _evaluate(arguments, trained, dataset, data, split, views):
       'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
       'step': trained.step, 'split': split, 'images': len(examples),
       'digest': now.digest, 'new_data': bool(news),
-      'views': dataclasses.asdict(views),
+      'views': dataclasses.asdict(views), 'averaged': arguments.average,
       'seconds': time.monotonic() - begun,
       'versions': versions(), 'devices': devices(),
   }

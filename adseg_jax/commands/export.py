@@ -33,6 +33,9 @@ class Arguments:
   checkpoint: str = 'last'
   """last (which the run's own scores are of), best (by validation mean IoU),
   or a step."""
+  average: bool = False
+  """Take the moving average of the weights, of a run that kept one
+  (--segmentor.average)."""
 
 
 def run(arguments: Arguments):
@@ -59,7 +62,9 @@ def run(arguments: Arguments):
   with environment.importing():
     from adseg_jax.training.restore import restore
 
-  trained = restore(arguments.workdir, arguments.checkpoint)
+  trained = restore(
+      arguments.workdir, arguments.checkpoint, arguments.average
+  )
   try:
     _write(arguments.workdir, trained, output)
   except OSError as error:

@@ -43,6 +43,9 @@ class Arguments:
   checkpoint: str = 'last'
   """last (which the run's own scores are of), best (by validation mean IoU),
   or a step."""
+  average: bool = False
+  """Take the moving average of the weights, of a run that kept one
+  (--segmentor.average)."""
 
 
 def run(arguments: Arguments):
@@ -69,7 +72,7 @@ def run(arguments: Arguments):
   files, empty = pictures.find(words, arguments.output)
   if not files:
     raise UserError(f'{shorten(words)}: no picture there')
-  trained = restore(workdir, arguments.checkpoint)
+  trained = restore(workdir, arguments.checkpoint, arguments.average)
   skipped = empty + _predict(arguments, trained, files, window)
   written = len(files) + len(empty) - len(skipped)
   print(f'{counted(written, "picture")}: {arguments.output}')

@@ -17,6 +17,7 @@ class Trained(NamedTuple):
     segmentor: Linen module.
     variables: its variables.
     step: the step that they are of.
+    average: whether they are a moving average of those until then.
   """
 
   experiment: config.Experiment
@@ -25,3 +26,4 @@ class Trained(NamedTuple):
   segmentor: nn.Module
   variables: dict
   step: int
+  average: bool = False

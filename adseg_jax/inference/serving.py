@@ -46,6 +46,9 @@ class Segment:
     return probabilities.argmax(-1).astype(np.uint8), probabilities
 
 
-def load(workdir, checkpoint: str = 'last') -> Segment:
+def load(
+    workdir, checkpoint: str = 'last', average: bool = False
+) -> Segment:
   """As `adseg_jax.load`."""
-  return Segment(restore(epath.Path(workdir).expanduser(), checkpoint))
+  folder = epath.Path(workdir).expanduser()
+  return Segment(restore(folder, checkpoint, average))

@@ -6,6 +6,7 @@ import flax.linen as nn
 
 from adseg_jax.config import Adversary, Experiment, Optimizer, Segmentor
 from adseg_jax.errors import UserError
+from adseg_jax.method.average import decay
 from adseg_jax.networks.discriminators import DISCRIMINATORS
 from adseg_jax.networks.segmentors import ENCODERS, SEGMENTORS
 
@@ -21,6 +22,8 @@ class Method:
     optimizer: both optimisers and the length of the run.
     class_weights: factor of each class in the cross-entropy; none: all 1.
     precision: what the networks compute in, 'float32' or 'bfloat16'.
+    average: factor on older weights in the average of the segmentor's; 0: none
+      is kept.
   """
 
   segmentor: nn.Module
@@ -29,6 +32,7 @@ class Method:
   optimizer: Optimizer
   class_weights: tuple[float, ...] = ()
   precision: str = 'float32'
+  average: float = 0.0
 
 
 def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
@@ -62,6 +66,7 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
       make_segmentor(experiment.segmentor, num_classes),
       discriminator(width=adversary.width),
       adversary, experiment.optimizer, precision=experiment.precision,
+      average=decay(experiment.segmentor.average, experiment.data.batch),
   )
 
 

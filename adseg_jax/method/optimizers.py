@@ -6,6 +6,7 @@ import optax
 
 from adseg_jax.config import Optimizer, Update
 from adseg_jax.errors import UserError
+from adseg_jax.method import average
 from adseg_jax.method.turns import own_steps
 
 
@@ -143,10 +144,11 @@ def learnt(state, gradients, model_state, finite, method) -> dict:
 
   def step(name):
     network = getattr(state, name)
-    return updated(
+    network = updated(
         network, gradients[name], getattr(method.optimizer, name), state.step,
         own[name], method.optimizer.steps,
     ).replace(model_state=network.model_state | new.get(name, {}))
+    return average.after(network, method.average, own[name])
 
   # A branch: a choice leaf by leaf takes as long and keeps a second copy of
   # the largest leaf's momentum, 430 MiB more than 960 on FCN-32s.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from adseg_jax.method import strength
+from adseg_jax.method import average, strength
 from adseg_jax.method.method import Method
 from adseg_jax.method.optimizers import check_layers, direction
 
@@ -18,11 +18,13 @@ class Network:
     params: its parameters.
     model_state: its other variables, such as batch statistics.
     optimizer_state: optax's.
+    average: moving average of its variables, {'params': ..., ...}, or None.
   """
 
   params: dict
   model_state: dict
   optimizer_state: optax.OptState
+  average: dict | None = None
 
 
 @struct.dataclass
@@ -78,9 +80,10 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
   maps = jnp.zeros((*logits.shape[:-1], depth))
   discriminator = method.discriminator.init(discriminator_key, maps, images)
   optimizer = method.optimizer
+  segmentor = _network(segmentor, optimizer.segmentor, 'segmentor')
   return TrainState(
       jnp.zeros((), jnp.int32), key,
-      _network(segmentor, optimizer.segmentor, 'segmentor'),
+      average.begin(segmentor) if method.average else segmentor,
       _network(discriminator, optimizer.discriminator, 'discriminator'),
       strength.begin(method.adversary),
   )

@@ -10,6 +10,7 @@ from adseg_jax import config, environment
 from adseg_jax.data import dataset as datasets
 from adseg_jax.data.balance import class_weights, given_weights
 from adseg_jax.errors import Stopped, UserError
+from adseg_jax.method import average
 from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
@@ -168,7 +169,10 @@ def _first(experiment: config.Experiment, method, borrowed):
       jax.random.key(experiment.seed), method, experiment.data.crop
   )
   if borrowed:
-    state = state.replace(segmentor=borrowed.begin(state.segmentor))
+    segmentor = borrowed.begin(state.segmentor)
+    if method.average:
+      segmentor = average.begin(segmentor)
+    state = state.replace(segmentor=segmentor)
   return parallel.place(state)
 
 

@@ -53,30 +53,51 @@ def describe(workdir: epath.PathLike):
     ) from error
 
 
-def restore(workdir: epath.PathLike, checkpoint: str = 'last') -> Trained:
+def restore(
+    workdir: epath.PathLike, checkpoint: str = 'last', average: bool = False
+) -> Trained:
   """The segmentor of a checkpoint.
 
   Args:
     workdir: folder of a run.
     checkpoint: 'last', 'best' (by validation mean IoU) or a step.
+    average: the moving average of the weights instead of the weights.
 
   Raises:
-    UserError: there is no such checkpoint, or it can't be read.
+    UserError: there is no such checkpoint, or it can't be read, or the run
+      kept no average.
   """
   experiment, classes, palette = describe(workdir)
+  if average and not experiment.segmentor.average:
+    raise UserError(
+        f'{workdir}: its run kept no average of the weights: leave --average '
+        'out, or train with --segmentor.average'
+    )
   # Alone: a discriminator of one's own need not be known here.
   segmentor = make_segmentor(experiment.segmentor, len(classes))
-  model_state = dict(jax.eval_shape(
+  variables = dict(jax.eval_shape(
       functools.partial(segmentor.init, train=False), jax.random.key(0),
       jnp.zeros((1, *experiment.data.crop, 3)),
   ))
+  step, found = _variables(workdir, checkpoint, variables, average)
+  return Trained(
+      experiment, classes, palette, segmentor, found, step, average
+  )
+
+
+def _variables(workdir, checkpoint: str, shapes: dict, average: bool):
+  """(step, variables of these shapes) of the segmentor or of its average."""
+  if average:
+    wanted = {'segmentor': {'average': shapes}}
+    step, found = _restore(workdir, checkpoint, wanted)
+    return step, found['segmentor']['average']
+  model_state = dict(shapes)
   wanted = {'params': model_state.pop('params')}
   if model_state:
     wanted['model_state'] = model_state
   step, found = _restore(workdir, checkpoint, {'segmentor': wanted})
   found = found['segmentor']
-  variables = {'params': found['params'], **found.get('model_state', {})}
-  return Trained(experiment, classes, palette, segmentor, variables, step)
+  return step, {'params': found['params'], **found.get('model_state', {})}
 
 
 def restore_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):

@@ -45,20 +45,25 @@ class Scorer:
   def evaluate(self, live: Session, step: int) -> dict[str, float]:
     """The mean scores of a session's state, which are written to its log."""
     confusion, kept = self._validated(live, count)
-    return self._write(live, step, scores(confusion), kept)
+    averaged = self._averaged(live, self.validation, count, scores)
+    return self._write(live, step, scores(confusion), kept, averaged)
 
-  def _write(self, live: Session, step: int, result: Scores, kept):
-    live.writer.write(step, 'validation', means(result))
+  def _write(self, live: Session, step: int, result: Scores, kept, averaged):
+    beside = means(averaged) if averaged else {}
+    live.writer.write(step, 'validation', means(result) | {
+        f'average_{name}': value for name, value in beside.items()
+    })
     pictures = _pictures(_mine(self.validation), kept)
     live.writer.images(step, *pictures, self.dataset.palette)
     return means(result)
 
-  def _trained(self, live: Session) -> Trained:
-    """The session's segmentor as it is now."""
+  def _trained(self, live: Session, average: bool = False) -> Trained:
+    """The session's segmentor as it is now, or its average."""
     network = live.state.segmentor
     return Trained(
         live.experiment, self.dataset.classes, self.dataset.palette,
-        self.segmentor, {'params': network.params, **network.model_state},
+        self.segmentor, network.average if average
+        else {'params': network.params, **network.model_state},
         int(live.state.step),
     )
 
@@ -68,11 +73,17 @@ class Scorer:
     panels = live.experiment.evaluation.panels
     return self._total(live, mine, measure, panel_indices(len(mine), panels))
 
-  def _total(self, live: Session, examples, measure, keep=()):
+  def _averaged(self, live: Session, split, measure, sum_up):
+    """Scores of a split with the averaged weights; None without them."""
+    if live.state.segmentor.average is None:
+      return None
+    return sum_up(self._total(live, _mine(split), measure, average=True)[0])
+
+  def _total(self, live: Session, examples, measure, keep=(), average=False):
     """(a measure's sum over all hosts, predictions of `keep`)."""
     batch = live.experiment.evaluation.batch // jax.process_count()
     found, kept = total(
-        self._trained(live), examples, batch, measure, keep, self.poll
+        self._trained(live, average), examples, batch, measure, keep, self.poll
     )
     return jax.tree.map(parallel.sum_over_hosts, found), kept
 
@@ -89,16 +100,22 @@ class Scorer:
     The validation scores come last: where they are, all is there.
     """
     measured, kept = self._validated(live, measure)
+    averaged = self._averaged(live, self.validation, measure, summarize)
     scored = summarize(measured)
     if not live.checkpoints.scored(step):
-      live.save(self._write(live, step, scored.scores, kept))
-    tested = self.test and summarize(
-        self._total(live, _mine(self.test), measure)[0]
+      live.save(self._write(
+          live, step, scored.scores, kept, averaged and averaged.scores
+      ))
+    tested = self.test and (
+        summarize(self._total(live, _mine(self.test), measure)[0]),
+        self._averaged(live, self.test, measure, summarize),
     )
     about = {'step': step, 'seconds': live.clock.seconds}
-    parallel.on_main(lambda: self._leave(live, scored, kept, tested, about))
+    parallel.on_main(lambda: self._leave(
+        live, (scored, averaged), kept, tested, about
+    ))
 
-  def _leave(self, live: Session, scored: Report, kept, tested, about: dict):
+  def _leave(self, live: Session, scored, kept, tested, about: dict):
     dataset, workdir = self.dataset, live.workdir
     write_panels(
         workdir / 'panels', dataset.palette, _mine(self.validation), kept
@@ -110,14 +127,14 @@ class Scorer:
           lambda image: self._overview(live, image),
       )
     if self.test:
-      live.writer.message(_sentence(dataset.test, tested.scores))
+      live.writer.message(_sentence(dataset.test, tested[0].scores))
       run.write_json(workdir / run.TEST_SCORES, about | {
           'split': dataset.test, 'images': len(self.test),
-          **sheet.to_dict(tested, dataset.classes),
+          **_tables(*tested, dataset.classes),
       })
     run.write_json(workdir / run.SCORES, about | {
         'split': dataset.validation, 'images': len(self.validation),
-        **sheet.to_dict(scored, dataset.classes),
+        **_tables(*scored, dataset.classes),
     })
 
 
@@ -150,3 +167,11 @@ def _pictures(examples, kept):
       [decode(examples.labels[i], 'L') for i in kept],
       list(kept.values()),
   )
+
+
+def _tables(found: Report, averaged: Report | None, classes) -> dict:
+  """The weights' table and, below `average`, that of their average if any."""
+  table = sheet.to_dict(found, classes)
+  if averaged:
+    table['average'] = sheet.to_dict(averaged, classes)
+  return table

@@ -85,6 +85,7 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('data.jitter', lambda x: 0 <= x < 1, '0 <= jitter < 1'),
       ('data.balance', *_real(1)),
       ('segmentor.width', *width),
+      ('segmentor.average', *_whole(0)),
       ('adversary.width', *width),
       ('adversary.tau', lambda x: 0 < x <= 1, '0 < tau <= 1'),
       ('adversary.weight', *_real(1e6)),

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -109,7 +110,8 @@ def test_a_checkpoint_without_what_is_off_is_read(tmp_path, state):
 
 
 def test_what_is_on_is_restored_to_the_bit(tmp_path):
-  fresh = parallel.place(make_state(make_method(pull=0.2)))
+  method = dataclasses.replace(make_method(pull=0.2), average=0.5)
+  fresh = parallel.place(make_state(method))
   state = parallel.place(fresh.replace(lambda_=jnp.float32(1 / 3)))
   save(tmp_path, state, [None])
   with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:

@@ -72,6 +72,29 @@ def test_constants_come_along(run, tiny):
   })
 
 
+def test_the_average_of_the_weights(run, tiny):
+  workdir, _ = run
+  with pytest.raises(UserError, match='its run kept no average'):
+    restore(workdir, average=True)
+  averaging = dataclasses.replace(tiny, segmentor=dataclasses.replace(
+      tiny.segmentor, average=100
+  ))
+  state = initialize(jax.random.key(0), make_method(averaging, 2), (32, 32))
+  moved = jax.tree.map(lambda x: x + 1, state.segmentor.average)
+  other = workdir / 'averaging'
+  with Checkpoints(other, averaging) as checkpoints:
+    checkpoints.save(state.replace(
+        segmentor=state.segmentor.replace(average=moved)
+    ), 1.0, None)
+  content = json.loads((workdir / 'experiment.json').read_text())
+  content['experiment'] = dataclasses.asdict(averaging)
+  (other / 'experiment.json').write_text(json.dumps(content))
+  assert same(restore(other, average=True).variables, moved)
+  assert same(
+      restore(other).variables, {'params': state.segmentor.params}
+  )
+
+
 @pytest.mark.parametrize('which', ['7', 'newest', '-1', ''])
 def test_one_that_is_not_there(run, which):
   with pytest.raises(UserError, match=r'give last, best, or .* 1, 2, 3'):

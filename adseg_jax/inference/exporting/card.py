@@ -16,7 +16,7 @@ PROGRAM, MODEL = 'model.jax_export', 'saved_model'
 def card(workdir: epath.Path, trained: Trained) -> dict:
   """Classes, palette, scores and experiment, for card.json.
 
-  Of the workdir's scores, those of the exported step.
+  Of the workdir's scores, those of the exported weights.
   """
   run = json.loads((workdir / NAME).read_text())
   return {
@@ -27,7 +27,7 @@ def card(workdir: epath.Path, trained: Trained) -> dict:
           'probabilities': f'float32 [B,H,W,{len(trained.classes)}]',
       },
       'classes': trained.classes, 'palette': trained.palette,
-      'scores': _scores(workdir, trained.step),
+      'scores': _scores(workdir, trained),
       'amended': [words for words, _ in amendments(run)],
       'licence_of_the_data': _licence(trained.experiment.data.name),
       **{key: run.get(key) for key in (
@@ -36,15 +36,27 @@ def card(workdir: epath.Path, trained: Trained) -> dict:
   }
 
 
-def _scores(workdir: epath.Path, step: int) -> list[dict]:
-  """Scores of a step: those of training, then those of `adseg evaluate`."""
+def _scores(workdir: epath.Path, trained: Trained) -> list[dict]:
+  """Scores of these weights: of training, then of `adseg evaluate`."""
   paths = sorted(workdir.glob('scores*.json'))
   paths += sorted((workdir / 'evaluation').glob('*/scores.json'))
   found = [json.loads(path.read_text()) for path in paths]
+  own = [
+      _of_weights(one, trained.average) for one in found
+      if one.get('step') == trained.step
+  ]
   return [
       {key: value for key, value in one.items() if key != 'confusion'}
-      for one in found if one.get('step') == step
+      for one in own if one
   ]
+
+
+def _of_weights(found: dict, average: bool) -> dict | None:
+  """The weights' scores in a file, or their average's; None without them."""
+  table = found.pop('average', None)  # beside the weights', in a run's own
+  if found.get('averaged', False) == average:
+    return found
+  return found | table if average and table else None
 
 
 def _licence(name: str) -> str:

@@ -1,0 +1,49 @@
+"""The exponential moving average of a network's weights while it trains.
+
+Polyak and Juditsky 1992 average them all; that recent ones count more is usual
+for adversaries (Yazici et al. 2019, arXiv:1806.04498).
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+
+def decay(half_life: float, batch: int) -> float:
+  """Factor on older weights at a step; 0: no average.
+
+  Args:
+    half_life: images after which weights count half; 0: no average.
+    batch: images of a step.
+  """
+  return 0.5 ** (batch / half_life) if half_life else 0.0
+
+
+def begin(network):
+  """The network with an average that is the weights it has."""
+  variables = {'params': network.params, **network.model_state}
+  # Copies: a step is given each of its state's arrays once.
+  return network.replace(average=jax.tree.map(jnp.copy, variables))
+
+
+def after(network, factor: float, own_step):
+  """The network with its weights in its average, where it has one.
+
+  With weights w_1, w_2, ... after each step of the network's own and decay d:
+  a_n = a_{n-1} + (1 - d) / (1 - d^n) (w_n - a_{n-1}), which is the sum over k
+  of d^(n-k) w_k over the sum of d^(n-k). What it began with does not count.
+
+  Args:
+    network: Network after a step.
+    factor: d.
+    own_step: its steps before that one.
+  """
+  if network.average is None:
+    return network
+  log = math.log(factor)
+  share = jnp.expm1(jnp.float32(log)) / jnp.expm1(log * (own_step + 1.0))
+  variables = {'params': network.params, **network.model_state}
+  return network.replace(average=jax.tree.map(
+      lambda a, w: a + share * (w - a), network.average, variables
+  ))
