@@ -140,6 +140,12 @@ class Adversary:
   alternate_every: int = 0
   """0: both networks are updated at every step; k: k steps of one, then k of
   the other, the segmentor first (the paper's slow scheme has k = 500)."""
+  r1: float = 0.0
+  """Weight of the R1 gradient penalty, which keeps the discriminator smooth
+  around true maps; 0: none."""
+  r1_every: int = 16
+  """The penalty is taken in one step of so many of the discriminator's, so
+  many times: for little more time, the same on average."""
 
 
 @dataclasses.dataclass(frozen=True)

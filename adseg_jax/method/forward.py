@@ -51,24 +51,28 @@ def _colours(images, method):
   return standardize(images)
 
 
-def judge(params, maps, images, method):
-  """The discriminator's logits for class maps, in the method's encoding.
+def judge(params, images, method):
+  """The discriminator of these images, in the method's encoding.
 
   Args:
     params: its parameters.
-    maps: several maps of each image, each [B,h,w,C].
     images: [B,H,W,3] in 0..1.
 
   Returns:
-    Logits of each.
+    Function of several maps of each image, each [B,h,w,C], to the logits of
+    each.
   """
   images = _colours(images, method)
-  if method.adversary.encoding == 'product':
-    maps = tuple(encodings.product(one, images) for one in maps)
   look = functools.partial(
       method.discriminator.apply,
       {'params': cast(params, method.precision)}, images=images,
   )
-  several = getattr(method.discriminator, 'several', False)
-  logits = look(maps) if several else tuple(map(look, maps))
-  return cast(logits, 'float32')
+
+  def logits_of(*maps):
+    if method.adversary.encoding == 'product':
+      maps = tuple(encodings.product(one, images) for one in maps)
+    several = getattr(method.discriminator, 'several', False)
+    logits = look(maps) if several else tuple(map(look, maps))
+    return cast(logits, 'float32')
+
+  return logits_of

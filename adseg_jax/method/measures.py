@@ -73,7 +73,8 @@ def complete(metrics: dict, gradients: dict, adversary, lambda_=None) -> dict:
     known['gradient_ratio'] = jnp.sqrt(known.pop('fooling') / least)
   if lambda_ is not None:
     known['lambda'] = lambda_
-  unknown = dict.fromkeys(ADVERSARY_METRICS if fights else (), _NAN)
+  rare = ('r1',) * (adversary.r1 > 0)
+  unknown = dict.fromkeys((*ADVERSARY_METRICS, *rare) * fights, _NAN)
   return unknown | known | norms
 
 

@@ -16,6 +16,7 @@ from adseg_jax.method.forward import class_maps, judge, segment
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.method.method import Method
 from adseg_jax.method.optimizers import learnt, without_frozen
+from adseg_jax.method.penalty import r1
 from adseg_jax.method.reduction import mean_cross_entropy, mean_over, total
 from adseg_jax.method.turns import Turn, turns
 from adseg_jax.networks.segmentors import downsample_labels
@@ -26,7 +27,7 @@ _DISCRIMINATOR = np.float32(0), np.float32(1)
 
 
 def losses(
-    segmentor, discriminator, taps, batch, *, state, method: Method, axis_name
+    segmentor, discriminator, taps, batch, *, state, method, turn, axis_name
 ):
   """What the two networks minimise: equations 1 and 2.
 
@@ -38,6 +39,7 @@ def losses(
     batch: 'image' [B,H,W,3] and 'label' [B,H,W]: this device's part.
     state: TrainState, for what of s is not a parameter.
     method: static; its objective may be another than bce.
+    turn: whether a penalty is due; static.
     axis_name: the mapped axis of devices, or None.
 
   Returns:
@@ -50,21 +52,22 @@ def losses(
   mean = mean_over(labels, axis_name)
   logits, model_state = segment(segmentor, state, x, method, axis_name)
   s_x, y = class_maps(logits + taps[1], labels, method)
-  real, fake = judge(discriminator, (y, s_x), x, method)  # a(x, y), a(x, s(x))
+  a = judge(discriminator, x, method)
+  real, fake = a(y, s_x)
   # Equation 1, non-saturating: mce(s(x), y) + lambda bce(a(x, s(x)), 1).
   mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)
   fooling = mean(bce.segmentor(fake))
   one = mce + lambda_ * fooling
-  # Equation 2: bce(a(x, y), 1) + bce(a(x, s(x)), 0).
+  # Equation 2: bce(a(x, y), 1) + bce(a(x, s(x)), 0); a's penalty, if due.
   two = mean(bce.discriminator(real, fake))
-  return (one, two), (model_state, metrics | {
-      'adversarial_loss': fooling, 'discriminator_loss': two,
-      **measures.certainty(real, fake, bce, mean),
-  })
+  steepness, told = r1(a, y, mean, method.adversary, turn.penalty)
+  metrics |= {'adversarial_loss': fooling, 'discriminator_loss': two} | told
+  metrics |= measures.certainty(real, fake, bce, mean)
+  return (one, two + steepness), (model_state, metrics)
 
 
 def without_adversary(
-    segmentor, _discriminator, taps, batch, *, state, method: Method, axis_name
+    segmentor, _discriminator, taps, batch, *, state, method, axis_name, **_
 ):
   """`losses` for the control and before the adversary starts: mce and 0."""
   labels = downsample_labels(batch['label'], method.segmentor.stride)
@@ -89,7 +92,7 @@ def gradients(state, batch, method: Method, turn: Turn, axis_name):
   both, pull, (model_state, metrics) = jax.vjp(
       functools.partial(
           losses if turn.adversary else without_adversary, batch=batch,
-          state=state, method=method, axis_name=axis_name,
+          state=state, method=method, turn=turn, axis_name=axis_name,
       ), state.segmentor.params, state.discriminator.params,
       measures.taps(batch['label'], method.segmentor), has_aux=True,
   )

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from adseg_jax.config import Adversary
 
@@ -15,11 +14,13 @@ class Turn(NamedTuple):
     segmentor: whether it learns.
     discriminator: whether it learns.
     adversary: whether the segmentor's maps meet the discriminator at all.
+    penalty: whether the discriminator's R1 penalty is due.
   """
 
   segmentor: bool
   discriminator: bool
   adversary: bool
+  penalty: bool = False
 
 
 def turns(step, adversary: Adversary) -> Turn:
@@ -31,21 +32,26 @@ def turns(step, adversary: Adversary) -> Turn:
 
   Args:
     step: 0 first; not asked where every step is the same.
-    adversary: its start and alternate_every.
+    adversary: its start, alternate_every and r1_every.
 
   Raises:
     ValueError: the step decides, and is not known, as under jit.
   """
-  fights = adversary.weight > 0
-  if not adversary.alternate_every and not (fights and adversary.start):
-    return Turn(True, fights, fights)
+  fights, smooth = adversary.weight > 0, adversary.r1 > 0
+  lazily = smooth and adversary.r1_every > 1
+  if not adversary.alternate_every and not (
+      fights and (adversary.start or lazily)
+  ):
+    return Turn(True, fights, fights, fights and smooth)
   since = _known(step) - adversary.start
   if since < 0:
     return Turn(True, False, False)
-  if not adversary.alternate_every:
-    return Turn(True, True, True)
-  first = since // adversary.alternate_every % 2 == 0
-  return Turn(first, fights and not first, fights)
+  every = adversary.alternate_every
+  first = not every or since // every % 2 == 0
+  second = fights and (not every or not first)
+  own = own_steps(_known(step), adversary)['discriminator']
+  due = second and smooth and own % adversary.r1_every == 0
+  return Turn(first, second, fights, due)
 
 
 def _known(step) -> int:
@@ -53,9 +59,10 @@ def _known(step) -> int:
     return int(step)
   except jax.errors.ConcretizationTypeError:
     raise ValueError(
-        'adversary.start and adversary.alternate_every decide by the step '
-        'which networks learn, and under jit the step is not known: give '
-        'train_step turn=turns(STEP, method.adversary), a static value'
+        'adversary.start, adversary.alternate_every and adversary.r1_every '
+        'decide by the step what is computed, and under jit the step is not '
+        'known: give train_step turn=turns(STEP, method.adversary), a static '
+        'value'
     ) from None
 
 
@@ -63,19 +70,17 @@ def own_steps(step, adversary: Adversary):
   """In how many steps before this one each network's turn was.
 
   Args:
-    step: int32 scalar, 0 first.
+    step: an int, or int32 scalar; 0 first.
     adversary: its start and alternate_every.
 
   Returns:
     {network: count}, like `step`.
   """
-  alone = jnp.minimum(step, adversary.start)
-  since = step - alone
+  # Products, not minima: they keep an int, for which no device is asked.
+  since = (step > adversary.start) * (step - adversary.start)
   every = adversary.alternate_every
   if not every:
     return {'segmentor': step, 'discriminator': since}
   rounds, rest = since // (2 * every), since % (2 * every)
-  return {
-      'segmentor': alone + rounds * every + jnp.minimum(rest, every),
-      'discriminator': rounds * every + jnp.maximum(rest - every, 0),
-  }
+  second = rounds * every + (rest > every) * (rest - every)
+  return {'segmentor': step - second, 'discriminator': second}

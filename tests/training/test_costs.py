@@ -33,7 +33,7 @@ from adseg_jax import config
 from adseg_jax.data import dataset as datasets
 from adseg_jax.evaluation import inference
 from adseg_jax.method.method import make_method
-from adseg_jax.method.turns import turns
+from adseg_jax.method.turns import Turn, turns
 from adseg_jax.training import parallel
 from adseg_jax.training.loop import train
 
@@ -102,6 +102,7 @@ SCHEDULES = {
     'a late start': {'start': 2}, 'turns': {'alternate_every': 2},
     'a late start, then turns': {'start': 2, 'alternate_every': 2},
     'turns of a control': {'alternate_every': 2, 'weight': 0},
+    'a penalty': {'r1': 1.0, 'r1_every': 2},
 }
 
 
@@ -135,12 +136,14 @@ def test_a_turn_costs_what_it_needs():
       for schedule in ({'start': 2}, {'alternate_every': 2}, {'weight': 0})
   ]
   late, taking_turns, control = flops
-  both = late[True, True, True]
+  both = late[Turn(True, True, True)]
   assert len(late) == len(taking_turns) == 2
   assert max(taking_turns.values()) < both
-  assert [late[True, False, False]] == [*control.values()]
+  assert [late[Turn(True, False, False)]] == [*control.values()]
   # The segmentor's turn only asks what the discriminator says of two maps.
-  assert control[True, False, False] < taking_turns[True, False, True]
+  assert control[Turn(True, False, False)] < (
+      taking_turns[Turn(True, False, True)]
+  )
 
 
 WEAK_SCALING = """

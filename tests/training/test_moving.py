@@ -1,4 +1,4 @@
-"""What a run may have in its state beside the networks: lambda, an average."""
+"""What a run may have beside the networks' plain steps: all of it at once."""
 
 import dataclasses
 
@@ -29,7 +29,9 @@ def moving(tiny):
   return dataclasses.replace(
       on_toy(tiny),
       segmentor=dataclasses.replace(tiny.segmentor, average=16),
-      adversary=dataclasses.replace(tiny.adversary, pull=0.5),
+      adversary=dataclasses.replace(
+          tiny.adversary, pull=0.5, r1=1.0, r1_every=4
+      ),
   )
 
 
