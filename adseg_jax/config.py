@@ -140,6 +140,9 @@ class Adversary:
   alternate_every: int = 0
   """0: both networks are updated at every step; k: k steps of one, then k of
   the other, the segmentor first (the paper's slow scheme has k = 500)."""
+  smoothing: float = 0.0
+  """Share by which true maps count as fake in the discriminator's loss, which
+  keeps it from being sure; 0.1 is usual."""
   r1: float = 0.0
   """Weight of the R1 gradient penalty, which keeps the discriminator smooth
   around true maps; 0: none."""

@@ -108,6 +108,29 @@ OBJECTIVES: dict[str, AdversarialObjective] = {
 }
 
 
+def smoothed(objective: AdversarialObjective, share: float):
+  """One-sided label smoothing: true maps count as fake by a share.
+
+  Salimans et al. 2016 (arXiv:1606.03498): only real labels, since a fake one
+  above 0 would keep the segmentor where it is. With bce its 1 becomes
+  1 - share: bce(a, 1 - share).
+
+  Args:
+    objective: its discriminator's loss is R(real) + F(fake), which becomes
+      (1 - share) R(real) + share F(real) + F(fake), but for a constant.
+    share: 0 to 0.5; 0 leaves the objective as it is.
+  """
+  if not share:
+    return objective
+  loss = objective.discriminator
+
+  def smooth(real, fake):
+    other = loss(jnp.zeros_like(real), real) - loss(real, jnp.zeros_like(real))
+    return loss(real, fake) + share * other  # F(real) - R(real)
+
+  return objective._replace(discriminator=smooth)
+
+
 def hybrid(logits, labels, real_logits, fake_logits, weight):
   """Equation 1: sum mce - lambda [bce(a(x, y), 1) + bce(a(x, s(x)), 0)].
 

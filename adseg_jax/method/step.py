@@ -13,7 +13,7 @@ import numpy as np
 
 from adseg_jax.method import measures, strength
 from adseg_jax.method.forward import class_maps, judge, segment
-from adseg_jax.method.losses import OBJECTIVES
+from adseg_jax.method.losses import OBJECTIVES, smoothed
 from adseg_jax.method.method import Method
 from adseg_jax.method.optimizers import learnt, without_frozen
 from adseg_jax.method.penalty import r1
@@ -46,9 +46,9 @@ def losses(
     ((segmentor's loss, discriminator's loss), (new model state, metrics)), this
     device's share of each: the sum over devices is the result.
   """
-  x, lambda_ = batch['image'], strength.of(state, method.adversary)
+  x, adversary = batch['image'], method.adversary
   labels = downsample_labels(batch['label'], method.segmentor.stride)
-  bce = OBJECTIVES[method.adversary.objective]
+  bce = smoothed(OBJECTIVES[adversary.objective], adversary.smoothing)
   mean = mean_over(labels, axis_name)
   logits, model_state = segment(segmentor, state, x, method, axis_name)
   s_x, y = class_maps(logits + taps[1], labels, method)
@@ -57,10 +57,10 @@ def losses(
   # Equation 1, non-saturating: mce(s(x), y) + lambda bce(a(x, s(x)), 1).
   mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)
   fooling = mean(bce.segmentor(fake))
-  one = mce + lambda_ * fooling
+  one = mce + strength.of(state, adversary) * fooling
   # Equation 2: bce(a(x, y), 1) + bce(a(x, s(x)), 0); a's penalty, if due.
   two = mean(bce.discriminator(real, fake))
-  steepness, told = r1(a, y, mean, method.adversary, turn.penalty)
+  steepness, told = r1(a, y, mean, adversary, turn.penalty)
   metrics |= {'adversarial_loss': fooling, 'discriminator_loss': two} | told
   metrics |= measures.certainty(real, fake, bce, mean)
   return (one, two + steepness), (model_state, metrics)

@@ -92,6 +92,7 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('adversary.pull', *_real(100)),
       ('adversary.start', *_whole(0)),
       ('adversary.alternate_every', *_whole(0)),
+      ('adversary.smoothing', lambda x: 0 <= x < 0.5, '0 <= smoothing < 0.5'),
       ('adversary.r1', *_real(1e6)),
       ('adversary.r1_every', *_whole(1)),
       ('optimizer.steps', *_whole(1)),

@@ -161,6 +161,36 @@ def test_each_player_wants_the_opposite():
     assert ours < 0 < theirs
 
 
+def test_smoothed_bce_has_another_target(rng):
+  real, fake = jnp.asarray(rng.normal(size=(2, 9)) * 5, jnp.float32)
+  smooth = losses.smoothed(losses.OBJECTIVES['bce'], 0.1)
+  bce = losses.binary_cross_entropy
+  np.testing.assert_allclose(
+      smooth.discriminator(real, fake), bce(real, 0.9) + bce(fake, 0),
+      rtol=1e-5, atol=1e-5,
+  )
+
+
+@pytest.mark.parametrize('name,real,slope', [
+    # sigmoid - 0.9, 2 (real - 0.9), and -0.9 + 0.1 inside the margin.
+    ('bce', 0.0, -0.4), ('bce', np.log(9), 0.0), ('minimax', 0.0, -0.4),
+    ('lsgan', 0.9, 0.0), ('lsgan', 2.0, 2.2), ('hinge', 0.5, -0.8),
+    ('hinge', 2.0, 0.1),
+])
+def test_smoothed_slopes_by_hand(name, real, slope):
+  """Of true maps; those of fake ones and the segmentor's stay."""
+  plain = losses.OBJECTIVES[name]
+  smooth = losses.smoothed(plain, 0.1)
+  pair = jnp.float32(real), jnp.float32(0.3)
+  of_real, of_fake = jax.grad(smooth.discriminator, (0, 1))(*pair)
+  np.testing.assert_allclose(of_real, slope, atol=1e-6)
+  np.testing.assert_allclose(
+      of_fake, jax.grad(plain.discriminator, 1)(*pair), rtol=1e-6
+  )
+  assert smooth.segmentor is plain.segmentor
+  assert losses.smoothed(plain, 0.0) is plain
+
+
 def test_hybrid_is_equation_1(rng):
   logits = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
   labels = rng.integers(0, 5, (2, 3, 4))
