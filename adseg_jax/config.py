@@ -28,6 +28,7 @@ DiscriminatorName = Literal[
     'patch',
 ]
 EncodingName = Literal['basic', 'product', 'scaling']
+AugmentName = Literal['flip', 'translation', 'cutout']
 ObjectiveName = Literal['bce', 'minimax', 'lsgan', 'hinge']
 
 
@@ -140,6 +141,10 @@ class Adversary:
   alternate_every: int = 0
   """0: both networks are updated at every step; k: k steps of one, then k of
   the other, the segmentor first (the paper's slow scheme has k = 500)."""
+  augment: tuple[AugmentName, ...] = ()
+  """What is done to maps and images before the discriminator sees them, the
+  same to true maps and the segmentor's: any of flip, translation (by up to an
+  eighth of a side) and cutout (a hole of half the sides)."""
   smoothing: float = 0.0
   """Share by which true maps count as fake in the discriminator's loss, which
   keeps it from being sure; 0.1 is usual."""

@@ -4,12 +4,13 @@ import functools
 
 import jax
 
-from adseg_jax.method import encodings
+from adseg_jax.method import augmentation, encodings
 from adseg_jax.method.precision import cast
 from adseg_jax.method.reduction import devices
-from adseg_jax.method.state import step_key
+from adseg_jax.method.state import image_keys, step_key
 from adseg_jax.networks.pyramid import local_normalize, standardize
 from adseg_jax.networks.segmentors import CONSTANTS
+from adseg_jax.networks.segmentors.resolution import sides
 
 
 def segment(params, state, images, method, axis_name=None):
@@ -51,8 +52,22 @@ def _colours(images, method):
   return standardize(images)
 
 
-def judge(params, images, method):
-  """The discriminator of these images, in the method's encoding.
+def _alike(images, state, method, axis_name):
+  """The images, and a function of maps, as both are changed together."""
+  kinds, stride = method.adversary.augment, method.segmentor.stride
+  if not kinds:
+    return images, lambda maps: maps
+  change = augmentation.draw(
+      image_keys(state, len(images), axis_name),
+      sides(images.shape[1:3], stride), kinds,
+  )
+  return augmentation.changed(images, change, stride), lambda maps: tuple(
+      augmentation.changed(one, change, 1) for one in maps
+  )
+
+
+def judge(params, images, state, method, axis_name=None):
+  """The discriminator of these images, augmented and encoded.
 
   Args:
     params: its parameters.
@@ -63,12 +78,14 @@ def judge(params, images, method):
     each.
   """
   images = _colours(images, method)
+  images, change = _alike(images, state, method, axis_name)
   look = functools.partial(
       method.discriminator.apply,
       {'params': cast(params, method.precision)}, images=images,
   )
 
   def logits_of(*maps):
+    maps = change(maps)
     if method.adversary.encoding == 'product':
       maps = tuple(encodings.product(one, images) for one in maps)
     several = getattr(method.discriminator, 'several', False)

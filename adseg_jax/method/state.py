@@ -90,12 +90,24 @@ def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
 
 
 def step_key(state: TrainState):
-  """The key of what is random in the state's next step.
+  """The key of what is random in the segmentor in the state's next step.
 
   A step is folded into a key of its own, the third beside the two that the
   networks begin with: split(key)[i] is fold_in(key, i).
   """
   return jax.random.fold_in(jax.random.fold_in(state.key, 2), state.step)
+
+
+def image_keys(state: TrainState, count: int, axis_name: str | None):
+  """Keys [count] of what is random in the images of the state's next step.
+
+  Of this device's images; by their place in the whole batch, so that how it is
+  split over devices does not matter. The fourth key beside `step_key`'s.
+  """
+  key = jax.random.fold_in(jax.random.fold_in(state.key, 3), state.step)
+  first = count * jax.lax.axis_index(axis_name) if axis_name else 0
+  places = first + jnp.arange(count)
+  return jax.vmap(lambda place: jax.random.fold_in(key, place))(places)
 
 
 # init_state runs once, so that compiling it in full would take far longer than

@@ -52,7 +52,7 @@ def losses(
   mean = mean_over(labels, axis_name)
   logits, model_state = segment(segmentor, state, x, method, axis_name)
   s_x, y = class_maps(logits + taps[1], labels, method)
-  a = judge(discriminator, x, method)
+  a = judge(discriminator, x, state, method, axis_name)
   real, fake = a(y, s_x)
   # Equation 1, non-saturating: mce(s(x), y) + lambda bce(a(x, s(x)), 1).
   mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)

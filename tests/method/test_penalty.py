@@ -76,7 +76,7 @@ def test_it_is_the_squared_slope(options):
   state, batch = make_state(method), make_batch(count=1)
   y = one_hot(downsample_labels(batch['label'], 4), CLASSES)
 
-  a = judge(state.discriminator.params, batch['image'], method)
+  a = judge(state.discriminator.params, batch['image'], state, method)
   value, _ = r1(a, y, jnp.mean, method.adversary, True)
 
   @jax.jit

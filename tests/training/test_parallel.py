@@ -39,7 +39,8 @@ def run(method, count, steps):
 @pytest.mark.parametrize('options', [
     {'reduction': 'sum', 'segmentor': Mini(average=True)},
     {'discriminator': Patch(width=0.02), 'encoding': 'scaling', 'start': 1,
-     'pull': 0.3, 'r1': 2.0, 'r1_every': 2},
+     'pull': 0.3, 'r1': 2.0, 'r1_every': 2,
+     'augment': ('flip', 'translation', 'cutout')},
     {'weight': 0.0},
 ], ids=['per image', 'per pixel', 'alone'])
 def test_one_device_equals_eight(options):

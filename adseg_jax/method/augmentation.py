@@ -1,0 +1,89 @@
+"""What the discriminator is shown instead of a map and its image.
+
+Zhao et al. 2020 (arXiv:2006.10738): where true and fake maps are changed alike,
+by what has a gradient, a discriminator can't learn a few true maps by heart and
+the segmentor does not learn the changes. A map and its image change together.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+# Shares of a side: the farthest translation, and a hole. As Zhao et al.
+FARTHEST, HOLE = 1 / 8, 1 / 2
+
+
+class Change(NamedTuple):
+  """What is done to each image and its maps, in cells of the map.
+
+  Attributes:
+    flip: bool [B], left to right.
+    shift: int32 [B,2], down and to the right.
+    first, last: int32 [B,2], the hole's first row and column, and those behind
+      it.
+  """
+
+  flip: jax.Array
+  shift: jax.Array
+  first: jax.Array
+  last: jax.Array
+
+
+def draw(keys, cells: tuple[int, int], kinds: tuple[str, ...]) -> Change:
+  """A change for each of the keys [B]; what is not among `kinds` stays.
+
+  Args:
+    keys: typed PRNG keys, one for each image.
+    cells: height and width of the maps.
+    kinds: of 'flip', 'translation' and 'cutout'.
+  """
+  cells = jnp.array(cells)
+
+  def one(key):
+    side, way, place = jax.random.split(key, 3)
+    flip = jax.random.bernoulli(side) & ('flip' in kinds)
+    far = jnp.int32(cells * FARTHEST + 0.5) * ('translation' in kinds)
+    shift = jax.random.randint(way, (2,), -far, far + 1)
+    hole = jnp.int32(cells * HOLE + 0.5) * ('cutout' in kinds)
+    first = jax.random.randint(place, (2,), 0, cells) - hole // 2
+    return Change(flip, shift, first, first + hole)
+
+  return jax.vmap(one)(keys)
+
+
+def changed(x, change: Change, scale: int):
+  """Maps or images after their change; 0 comes in from outside.
+
+  Args:
+    x: [B,H,W,C].
+    change: of each.
+    scale: pixels of x per cell.
+  """
+  _, height, width, _ = x.shape
+  rows = _selection(height, scale * change.shift[:, 0])
+  columns = _selection(width, scale * change.shift[:, 1])
+  # Mirrored first: a column is then taken from the other end.
+  columns = jnp.where(
+      change.flip[:, None, None], columns[:, :, ::-1], columns
+  )
+  # Products: exact for zeros and ones, and no scatter in the gradient.
+  x = jnp.einsum('bij,bjwc->biwc', rows, x, precision='highest')
+  x = jnp.einsum('bij,bhjc->bhic', columns, x, precision='highest')
+  first, last = scale * change.first, scale * change.last
+  hole = (
+      _between(height, first[:, 0], last[:, 0])[:, :, None]
+      & _between(width, first[:, 1], last[:, 1])[:, None, :]
+  )
+  return jnp.where(hole[..., None], 0, x)
+
+
+def _selection(size: int, shift):
+  """float32 [B,size,size]: row i takes what lies at i - shift, if anything."""
+  return jax.nn.one_hot(jnp.arange(size)[None] - shift[:, None], size)
+
+
+def _between(size: int, first, last):
+  """bool [B,size]: first <= i < last."""
+  places = jnp.arange(size)[None]
+  return (places >= first[:, None]) & (places < last[:, None])
