@@ -1,5 +1,7 @@
 """The explicit state of a run, and its beginning."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -45,6 +47,29 @@ class TrainState:
   segmentor: Network
   discriminator: Network
   lambda_: jax.Array | None = None
+
+
+def present(state):
+  """The state as dicts without what is None: off, it leaves no trace on disk.
+
+  Checkpoints from before there was such a thing are then as those of now.
+  """
+  if not isinstance(state, (TrainState, Network)):
+    return state
+  return {
+      field.name: present(value) for field in dataclasses.fields(state)
+      if (value := getattr(state, field.name)) is not None
+  }
+
+
+def filled(state, found):
+  """What `present` was given, from its dicts and a state of that structure."""
+  if not isinstance(state, (TrainState, Network)):
+    return found
+  return state.replace(**{
+      name: filled(getattr(state, name), value)
+      for name, value in found.items()
+  })
 
 
 def _network(variables, update, name: str) -> Network:

@@ -19,6 +19,7 @@ from orbax.checkpoint import checkpoint_managers
 from adseg_jax import files
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.method.state import filled, present
 from adseg_jax.training import parallel
 
 NEWEST = 3
@@ -173,6 +174,7 @@ class Checkpoints:
       if metrics:
         self._add(step, metrics)
       return
+    written = parallel.across_hosts(present(state))
     about = {
         'experiment': self.experiment, 'seconds': seconds,
         'pending': _as_numbers(pending),
@@ -182,7 +184,7 @@ class Checkpoints:
         self.manager.save(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardSave(parallel.across_hosts(state)),
+                state=ocp.args.StandardSave(written),
                 run=ocp.args.JsonSave(about),
             ),
             metrics=metrics,
@@ -263,7 +265,7 @@ class Checkpoints:
   def _read(self, state, step: int):
     """(state, seconds, pending) of a step."""
     target = jax.tree.map(
-        ocp.utils.to_shape_dtype_struct, parallel.across_hosts(state)
+        ocp.utils.to_shape_dtype_struct, parallel.across_hosts(present(state))
     )
     with warnings.catch_warnings(action='ignore'), _quiet_if_it_fails():
       restored = self.manager.restore(
@@ -272,10 +274,8 @@ class Checkpoints:
               state=ocp.args.StandardRestore(target), run=ocp.args.JsonRestore()
           ),
       )
-    return (
-        parallel.on_this_host(restored.state), restored.run['seconds'],
-        restored.run.get('pending', []),
-    )
+    state, run = filled(state, restored.state), restored.run
+    return parallel.on_this_host(state), run['seconds'], run.get('pending', [])
 
   def scored(self, step: int) -> bool:
     """Whether there is a checkpoint of a step with scores."""

@@ -75,6 +75,10 @@ def test_a_chart_without_its_metric_is_left_out(new_run):
   _rewrite(folder, lambda line: line | {'gradient_ratio': 0.25})
   drawn = charts.adversary(study(read_runs([folder])))
   assert drawn[-1].title == 'How hard the adversary pulls'
+  _rewrite(folder, lambda line: line | {'lambda': 0.1 * line['step']})
+  drawn = charts.adversary(study(read_runs([folder])))
+  assert drawn[-1].title == 'λ'
+  assert told(drawn[-1])[1][0] == 'step 2: λ 0.2'
 
 
 def test_dots_only_where_there_are_seeds(folders, pair):

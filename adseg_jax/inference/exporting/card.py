@@ -141,11 +141,12 @@ def _history(content: dict) -> str:
   experiment = content['experiment']
   data = experiment['data']['name']
   weight = experiment['adversary']['weight']
+  moves = ' at first' * bool(experiment['adversary'].get('pull'))
   licence = content['licence_of_the_data']
   return ''.join([
       f'Trained on `{data}`' + (f' ({licence})' if licence else ''),
       f', {counted(content["step"], "step")}, seed {experiment["seed"]}, ',
-      f'against a discriminator (\u03bb = {weight:g})' if weight else
+      f'against a discriminator (\u03bb = {weight:g}{moves})' if weight else
       'without a discriminator',
       f': `{content["command"]}`',
       f', commit {content["commit"]}' if content['commit'] else '',
