@@ -17,7 +17,8 @@ def decay(half_life: float, batch: int) -> float:
     half_life: images after which weights count half; 0: no average.
     batch: images of a step.
   """
-  return 0.5 ** (batch / half_life) if half_life else 0.0
+  # Of few images it is the weights themselves, and still an average.
+  return max(0.5 ** (batch / half_life), 1e-30) if half_life else 0.0
 
 
 def begin(network):
@@ -44,6 +45,12 @@ def after(network, factor: float, own_step):
   log = math.log(factor)
   share = jnp.expm1(jnp.float32(log)) / jnp.expm1(log * (own_step + 1.0))
   variables = {'params': network.params, **network.model_state}
-  return network.replace(average=jax.tree.map(
-      lambda a, w: a + share * (w - a), network.average, variables
-  ))
+
+  def mixed(a, w):
+    if not jnp.issubdtype(w.dtype, jnp.floating):
+      return w  # a count has no average
+    return (a + share * (w - a)).astype(w.dtype)
+
+  return network.replace(
+      average=jax.tree.map(mixed, network.average, variables)
+  )

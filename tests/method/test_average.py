@@ -62,9 +62,16 @@ def test_by_hand(weights, expected):
   )
 
 
+def test_a_count_is_the_last():
+  network = average.begin(Network({}, {'seen': {'n': jnp.int32(3)}}, ()))
+  network = network.replace(model_state={'seen': {'n': jnp.int32(4)}})
+  found = average.after(network, DECAY, 7).average
+  assert same(found, {'params': {}, 'seen': {'n': jnp.int32(4)}})
+
+
 def test_the_half_life_is_in_images():
   np.testing.assert_allclose(average.decay(500, 50) ** 10, 0.5)
-  assert average.decay(0, 50) == 0
+  assert average.decay(0, 50) == 0 < average.decay(1, 2**16)
   for batch in (5, 20):
     experiment = Experiment(
         data=Data(batch=batch), segmentor=Segmentor(average=100)
