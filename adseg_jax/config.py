@@ -141,6 +141,10 @@ class Adversary:
   alternate_every: int = 0
   """0: both networks are updated at every step; k: k steps of one, then k of
   the other, the segmentor first (the paper's slow scheme has k = 500)."""
+  feature_matching: bool = False
+  """The segmentor brings the discriminator's last features of its maps to those
+  of the true maps, instead of fooling it; the objective is then the
+  discriminator's alone."""
   augment: tuple[AugmentName, ...] = ()
   """What is done to maps and images before the discriminator sees them, the
   same to true maps and the segmentor's: any of flip, translation (by up to an

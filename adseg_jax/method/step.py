@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.method import measures, strength
+from adseg_jax.method.fooling import fool
 from adseg_jax.method.forward import class_maps, judge, segment
 from adseg_jax.method.losses import OBJECTIVES, smoothed
 from adseg_jax.method.method import Method
@@ -56,7 +57,7 @@ def losses(
   real, fake = a(y, s_x)
   # Equation 1, non-saturating: mce(s(x), y) + lambda bce(a(x, s(x)), 1).
   mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)
-  fooling = mean(bce.segmentor(fake))
+  fooling = mean(fool(a, y, s_x, fake, bce, adversary))
   one = mce + strength.of(state, adversary) * fooling
   # Equation 2: bce(a(x, y), 1) + bce(a(x, s(x)), 0); a's penalty, if due.
   two = mean(bce.discriminator(real, fake))
@@ -132,13 +133,10 @@ def train_step(
     ValueError: it needs `turn`, since the step decides and is not known.
   """
   turn = turns(state.step, method.adversary) if turn is None else turn
-  found, both, model_state, metrics = gradients(
-      state, batch, method, turn, axis_name
-  )
-  found = without_frozen(found, method.optimizer)
+  found, *others = gradients(state, batch, method, turn, axis_name)
   # Together: one all-reduce.
   found, both, model_state, metrics = total(
-      (found, both, model_state, metrics), axis_name
+      (without_frozen(found, method.optimizer), *others), axis_name
   )
   metrics = measures.complete(metrics, found, method.adversary, state.lambda_)
   finite = measures.finite(both, model_state, metrics)
