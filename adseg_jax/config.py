@@ -59,6 +59,9 @@ class Data:
   the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
   batch: int = 16
   """Images per step, over all devices and hosts."""
+  accumulate: int = 1
+  """Parts that a batch is computed in, one after another: the same step in less
+  memory. Dropout and adversary.augment are drawn for each part."""
   crop: tuple[int, int] = (128, 128)
   """Height and width of a training crop, in pixels."""
   scale: tuple[float, float] = (0.5, 2.0)

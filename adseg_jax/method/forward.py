@@ -29,7 +29,7 @@ def segment(params, state, images, method, axis_name=None):
       mutable=[name for name in old if name != CONSTANTS],
       rngs={'dropout': key},
   )
-  count = devices(axis_name)
+  count = devices(axis_name) * method.accumulate
   return cast(logits, 'float32'), jax.tree.map(lambda x: x / count, new)
 
 

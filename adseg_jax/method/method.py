@@ -22,6 +22,7 @@ class Method:
     optimizer: both optimisers and the length of the run.
     class_weights: factor of each class in the cross-entropy; none: all 1.
     precision: what the networks compute in, 'float32' or 'bfloat16'.
+    accumulate: parts of a batch that are computed one after another.
     average: factor on older weights in the average of the segmentor's; 0: none
       is kept.
   """
@@ -32,6 +33,7 @@ class Method:
   optimizer: Optimizer
   class_weights: tuple[float, ...] = ()
   precision: str = 'float32'
+  accumulate: int = 1
   average: float = 0.0
 
 
@@ -66,6 +68,7 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
       make_segmentor(experiment.segmentor, num_classes),
       discriminator(width=adversary.width),
       adversary, experiment.optimizer, precision=experiment.precision,
+      accumulate=experiment.data.accumulate,
       average=decay(experiment.segmentor.average, experiment.data.batch),
   )
 

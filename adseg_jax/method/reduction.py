@@ -33,11 +33,20 @@ class Mean(NamedTuple):
     return terms.sum() / self.images
 
 
-def mean_over(labels, axis_name: str | None) -> Mean:
-  """Means over a batch with these labels [B,h,w]."""
-  valid = labels != VOID
-  pixels = jnp.maximum(total(valid.sum(), axis_name), 1).astype(jnp.float32)
-  return Mean(valid, pixels, np.float32(len(labels) * devices(axis_name)))
+def mean_over(labels, axis_name: str | None, whole=None) -> Mean:
+  """Means over a batch.
+
+  Args:
+    labels: [B,h,w], of this device's part, or of a part of that.
+    axis_name: the mapped axis of devices, or None.
+    whole: labels of this device's part, where `labels` are not all of them.
+  """
+  whole = labels if whole is None else whole
+  pixels = total((whole != VOID).sum(), axis_name)
+  return Mean(
+      labels != VOID, jnp.maximum(pixels, 1).astype(jnp.float32),
+      np.float32(len(whole) * devices(axis_name)),
+  )
 
 
 def mean_cross_entropy(logits, labels, mean, method):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.method import measures, strength
+from adseg_jax.method.accumulation import in_parts
 from adseg_jax.method.fooling import fool
 from adseg_jax.method.forward import class_maps, judge, segment
 from adseg_jax.method.losses import OBJECTIVES, smoothed
@@ -50,7 +51,7 @@ def losses(
   x, adversary = batch['image'], method.adversary
   labels = downsample_labels(batch['label'], method.segmentor.stride)
   bce = smoothed(OBJECTIVES[adversary.objective], adversary.smoothing)
-  mean = mean_over(labels, axis_name)
+  mean = mean_over(labels, axis_name, batch.get('whole'))
   logits, model_state = segment(segmentor, state, x, method, axis_name)
   s_x, y = class_maps(logits + taps[1], labels, method)
   a = judge(discriminator, x, state, method, axis_name)
@@ -75,9 +76,8 @@ def without_adversary(
   logits, model_state = segment(
       segmentor, state, batch['image'], method, axis_name
   )
-  mce, metrics = mean_cross_entropy(
-      logits + taps[0], labels, mean_over(labels, axis_name), method
-  )
+  mean = mean_over(labels, axis_name, batch.get('whole'))
+  mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)
   return (mce, jnp.float32(0)), (model_state, metrics)
 
 
@@ -133,7 +133,7 @@ def train_step(
     ValueError: it needs `turn`, since the step decides and is not known.
   """
   turn = turns(state.step, method.adversary) if turn is None else turn
-  found, *others = gradients(state, batch, method, turn, axis_name)
+  found, *others = in_parts(gradients, state, batch, method, turn, axis_name)
   # Together: one all-reduce.
   found, both, model_state, metrics = total(
       (without_frozen(found, method.optimizer), *others), axis_name

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import Data, Experiment, flatten
 from adseg_jax.errors import UserError
 from adseg_jax.wording import counted
 
@@ -40,6 +40,17 @@ def validate(experiment: Experiment, stride: int, devices: int):
         f'--{field} is {" ".join(map(str, parts))}: give {wanted}'
     )
   _check_turns(experiment)
+  _check_parts(experiment.data, devices)
+
+
+def _check_parts(data: Data, devices: int):
+  """Refuses parts of a batch that are not equal."""
+  share = data.batch // devices
+  if share % data.accumulate:
+    raise UserError(
+        f'--data.accumulate is {data.accumulate}: give what divides the '
+        f'{share} images of a device, or another --data.batch'
+    )
 
 
 def _check_turns(experiment: Experiment):
@@ -77,6 +88,7 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('data.fold', *_whole(0, 4)),
       ('data.held_out', lambda x: 0 < x < 1, 'a share, 0 < share < 1'),
       ('data.batch', *shared),
+      ('data.accumulate', *_whole(1, _BATCH)),
       ('data.crop', lambda sides: all(
           0 < side <= _SIDE and side % stride == 0 for side in sides
       ), f'positive multiples of {stride}, the output stride of the segmentor'),

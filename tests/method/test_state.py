@@ -67,7 +67,8 @@ def test_dropout_keys_are_none_of_those_that_the_networks_begin_with():
 
   state = start(make_method())
   spy = SimpleNamespace(
-      segmentor=SimpleNamespace(apply=apply), precision='float32'
+      segmentor=SimpleNamespace(apply=apply), precision='float32',
+      accumulate=1,
   )
   for step in range(8):
     segment({}, state.replace(step=np.int32(step)), np.zeros(1, 'f'), spy)

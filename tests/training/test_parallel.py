@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -48,6 +50,38 @@ def test_one_device_equals_eight(options):
   (one, history), (eight, history8) = (run(method, n, 4) for n in (1, 8))
   assert_close(eight, one, 1e-6)
   assert_same_metrics(history8, history, 1e-5)
+
+
+@pytest.mark.parametrize('count', [1, 2])
+@pytest.mark.parametrize('options', [
+    {'reduction': 'sum'}, {'discriminator': Patch(width=0.02), 'r1': 2.0},
+    {'weight': 0.0},
+], ids=['per image', 'per pixel', 'alone'])
+def test_a_batch_in_parts_is_the_batch(options, count):
+  """Whose parts have other numbers of pixels to count."""
+  method = make_method(update=HEAVY, **options)
+  parts = dataclasses.replace(method, accumulate=4)
+  (whole, history), (summed, found) = (
+      run(one, count, 2) for one in (method, parts)
+  )
+  assert_close(summed, whole, 1e-6)
+  assert_same_metrics(found, history, 1e-5)
+
+
+def test_parts_have_masks_of_their_own():
+  """Equal images in both parts: equal masks would give equal sums."""
+  method = make_method(Mini(dropout=0.5), weight=0.0)
+  batch = make_batch(count=1)
+  batch = {name: np.repeat(x, 2, 0) for name, x in batch.items()}
+  alone = {name: x[:1] for name, x in batch.items()}
+  state = make_state(method)
+  losses = [
+      float(train_step(state, part, method=dataclasses.replace(
+          method, accumulate=parts
+      ))[1]['segmentation_loss'])
+      for part, parts in ((alone, 1), (batch, 1), (batch, 2))
+  ]
+  assert len({round(loss, 4) for loss in losses}) == 3
 
 
 def test_one_device_equals_the_plain_step():

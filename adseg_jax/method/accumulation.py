@@ -1,0 +1,45 @@
+"""A batch in parts, one after another: its gradients in less memory."""
+
+import jax
+import jax.numpy as jnp
+
+from adseg_jax.networks.segmentors import downsample_labels
+
+
+def in_parts(gradients, state, batch, method, turn, axis_name):
+  """What `gradients` gives of a batch, as the sum of what it gives of parts.
+
+  Each is a share of the same means, so the sum is the whole's. What is random
+  is drawn for each part anew, and statistics of the segmentor's model state are
+  means over those of the parts.
+
+  Args:
+    gradients: function of the other arguments to a tree of sums.
+    state: TrainState.
+    batch: this device's part of the batch.
+    method: its `accumulate` says how many parts.
+    turn: static.
+    axis_name: the mapped axis of devices, or None.
+  """
+  count = method.accumulate
+  if count == 1:
+    return gradients(state, batch, method, turn, axis_name)
+  whole = downsample_labels(batch['label'], method.segmentor.stride)
+  size, found = len(whole) // count, None
+  for index in range(count):
+    part = {
+        name: x[index * size:(index + 1) * size] for name, x in batch.items()
+    }
+    one = gradients(
+        _of_part(state, index), part | {'whole': whole}, method, turn, axis_name
+    )
+    found = one if found is None else jax.tree.map(jnp.add, found, one)
+    # A part waits for the one before: all at once, nothing would be saved.
+    found, batch = jax.lax.optimization_barrier((found, batch))
+  return found
+
+
+def _of_part(state, index: int):
+  """The state with a key of the part's own: the fifth, see `state.step_key`."""
+  key = jax.random.fold_in(jax.random.fold_in(state.key, 4), index)
+  return state.replace(key=key)
