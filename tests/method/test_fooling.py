@@ -47,11 +47,16 @@ def test_they_are_what_the_last_layer_is_given(name):
   method = make_method(discriminator=DISCRIMINATORS[name](width=0.02))
   state, batch = make_state(method), make_batch()
   maps = jax.random.uniform(jax.random.key(1), (2, 2, 4, 4, 3))
-  a = judge(state.discriminator.params, batch['image'], state, method)
-  one, other = features(a, *maps)
+
+  @jax.jit
+  def of(*maps):
+    a = judge(state.discriminator.params, batch['image'], state, method)
+    return features(a, *maps)
+
+  one, other = of(*maps)
   depth = state.discriminator.params['logit']['kernel'].shape[2]
   assert one.shape == other.shape == (2, depth)
-  np.testing.assert_allclose(features(a, maps[1])[0], other, rtol=1e-5)
+  np.testing.assert_allclose(of(maps[1])[0], other, rtol=1e-5)
   assert not np.allclose(one, other)
 
 
@@ -62,11 +67,11 @@ def test_the_segmentor_is_pulled_by_the_mean_difference():
   )
   state, batch = make_state(method), make_batch()
   labels = downsample_labels(batch['label'], 4)
-  step = jax.jit(functools.partial(train_step, method=method))
-  after, metrics = step(state, batch)
-  plain, _ = train_step(state, batch, method=make_method(
-      discriminator=Sums(), weight=0.0
-  ))
+  alone = make_method(discriminator=Sums(), weight=0.0)
+  (after, metrics), (plain, _) = (
+      jax.jit(functools.partial(train_step, method=one))(state, batch)
+      for one in (method, alone)
+  )
 
   def loss(params):
     logits = method.segmentor.apply(
@@ -76,7 +81,7 @@ def test_the_segmentor_is_pulled_by_the_mean_difference():
     difference = (real - fake).mean((1, 2))
     return mean_over(labels, None)((difference**2).mean(-1))
 
-  value, slope = jax.value_and_grad(loss)(state.segmentor.params)
+  value, slope = jax.jit(jax.value_and_grad(loss))(state.segmentor.params)
   np.testing.assert_allclose(metrics['adversarial_loss'], value, rtol=1e-5)
   moved = jax.tree.map(
       lambda p, s: p - 0.5 * PLAIN.learning_rate * s, plain.segmentor.params,
@@ -90,5 +95,7 @@ def test_a_discriminator_without_that_layer_is_refused():
       discriminator=Sums(name_of_last='last'), feature_matching=True
   )
   with pytest.raises(UserError, match='no layer named logit') as caught:
-    train_step(make_state(method), make_batch(), method=method)
+    jax.jit(functools.partial(train_step, method=method))(
+        make_state(method), make_batch()
+    )
   assert '\n' not in str(caught.value)

@@ -30,7 +30,7 @@ def moving(tiny):
       on_toy(tiny),
       segmentor=dataclasses.replace(tiny.segmentor, average=16),
       adversary=dataclasses.replace(
-          tiny.adversary, pull=0.5, smoothing=0.1, r1=1.0, r1_every=4,
+          tiny.adversary, pull=0.5, smoothing=0.1, r1=1.0, r1_every=1,
           augment=('flip', 'translation', 'cutout'),
       ),
   )
