@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from comparison import (
-    assert_equal_runs,
-    final_state,
-    lines,
-    scores,
-    stopped_at,
+  assert_equal_runs,
+  final_state,
+  lines,
+  scores,
+  stopped_at,
 )
 from miniature import same
 from toy import DATASET, on_toy
@@ -17,9 +17,9 @@ from toy import DATASET, on_toy
 from adseg_jax.data.examples import load
 from adseg_jax.evaluation.score import confusion
 from adseg_jax.inference.exporting import card
-from adseg_jax.inference.restore import restore
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
+from adseg_jax.training.restore import restore
 
 pytestmark = pytest.mark.usefixtures('compiled_once')
 
