@@ -28,8 +28,9 @@ class Arguments:
   """What to measure, and how often."""
 
   cases: tuple[str, ...] = ()
-  """Of multiscale, alternating, patch, light, fcn32s, dilated8; none: all that
-  the device can do in minutes (dilated8 takes a GPU)."""
+  """Of multiscale, alternating, patch, light, fcn32s, fpn_lite0,
+  fpn_lite0_large, dilated8; none: all that the device can do in minutes
+  (dilated8 takes a GPU)."""
   torch_python: str = sys.executable
   """Python interpreter that has torch and NumPy."""
   rounds: int = 9

@@ -239,6 +239,7 @@ def test_a_worker_that_fails_says_why():
 PAIRS = {
     'multiscale': dict(discriminator='two_branch', encoding='scaling'),
     'plain_patch': dict(discriminator='patch'),
+    'fpn': dict(segmentor='fpn', side=180, discriminator='patch'),
     'alternating': dict(discriminator='two_branch', alternate_every=1),
     'fcn32s': dict(
         segmentor='fcn32s', side=200, discriminator='large_fov'

@@ -65,6 +65,18 @@ def _on_camvid(**adversary):
   )
 
 
+def _fpn(batch, crop):
+  """As in experiments/camvid_lite.py; the start does not change the time."""
+  return _experiment(
+      Segmentor(name='fpn', encoder='efficientnet_lite0'),
+      Adversary(
+          discriminator='two_branch', width=0.5, encoding='scaling', weight=0.01
+      ),
+      Data(batch=batch, crop=crop),
+      Update(name='adam', learning_rate=1e-3, momentum=0.9),
+  )
+
+
 CASES = {
     'multiscale': Case(CAMVID_CLASSES, _on_camvid(
         discriminator='two_branch', encoding='scaling'
@@ -80,6 +92,8 @@ CASES = {
     'fcn32s': Case(
         VOC_CLASSES, _vgg('fcn32s', Data(batch=2, crop=(224, 224)))
     ),
+    'fpn_lite0': Case(CAMVID_CLASSES, _fpn(4, (180, 240))),
+    'fpn_lite0_large': Case(CAMVID_CLASSES, _fpn(2, (360, 480))),
     'dilated8': Case(VOC_CLASSES, _vgg(
         'dilated8', Data(batch=8, crop=(321, 321)), encoding='product'
     ), gpu=True),

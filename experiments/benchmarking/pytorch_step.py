@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarking import pytorch_networks as networks
+from benchmarking.pytorch_lite import FPN
 
 VOID = 255
 
@@ -27,6 +28,7 @@ def build(settings, classes):
       ),
       'fcn32s': lambda: networks.OnVGG(classes, channels, 5),
       'dilated8': lambda: networks.OnVGG(classes, channels, 3),
+      'fpn': lambda: FPN(classes, channels),
   }[config['name']]()
   discriminator = {
       'two_branch': networks.TwoBranch,
@@ -46,6 +48,23 @@ def make_optimizer(network, update):
   return torch.optim.SGD(
       network.parameters(), rate, update['momentum'], fused=True
   )
+
+
+def commonest(labels, stride):
+  """The label of most pixels of each cell, void beyond the image.
+
+  Of several, one nearest to the middle: [B,H,W] -> [B,h,w], rounded up.
+  """
+  h, w = labels.shape[1:]
+  cells = F.pad(labels, (0, -w % stride, 0, -h % stride), value=VOID)
+  cells = cells.unfold(1, stride, stride).unfold(2, stride, stride)
+  cells = cells.flatten(3)
+  count = (cells[..., :, None] == cells[..., None, :]).sum(-1)
+  place = (torch.arange(stride, device=labels.device) - (stride - 1) / 2) ** 2
+  distance = (place[:, None] + place).flatten()
+  nearness = 1 - distance / (distance.max() + 1)
+  best = (count + nearness).argmax(-1, keepdim=True)
+  return cells.gather(-1, best)[..., 0]
 
 
 def true_map(labels, fake, adversary):
@@ -158,11 +177,7 @@ class Step:
     Returns:
       (segmentation, adversarial, discriminator's loss), each a tensor.
     """
-    stride = self.segmentor.stride
-    labels = labels[:, stride // 2::stride, stride // 2::stride]
-    labels = labels[
-        :, :images.shape[2] // stride, :images.shape[3] // stride
-    ].contiguous()
+    labels = commonest(labels, self.segmentor.stride)
     for optimizer in self.optimizers:
       optimizer.zero_grad(set_to_none=True)
     segmentor, discriminator = self.learn()

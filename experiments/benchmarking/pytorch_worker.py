@@ -197,7 +197,10 @@ def _compared(values, outputs, prefix) -> dict:
 
 def theirs(name: str) -> str:
   """A tensor's name in JAX -> its name in PyTorch."""
-  return name.replace('/', '.').replace('kernel', 'weight')
+  name = name.replace('/', '.').replace('kernel', 'weight')
+  return f'{name.removesuffix("scale")}weight' if (
+      name.endswith('.scale')
+  ) else name
 
 
 def ours(value):
