@@ -13,7 +13,7 @@ from adseg_jax.errors import UserError
 
 SegmentorName = Literal[
     'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8', 'fpn',
-    'unet',
+    'unet', 'deeplabv3plus',
 ]
 EncoderName = Literal[
     'efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2',
@@ -88,7 +88,10 @@ class Segmentor:
   name: SegmentorName = 'multiscale'
   """Architecture."""
   encoder: EncoderName = 'efficientnet_lite0'
-  """fpn and unet only: what they stand on."""
+  """fpn, unet and deeplabv3plus only: what they stand on."""
+  output_stride: Literal[8, 16] = 16
+  """deeplabv3plus only: stride of the encoder's last map; 8 is finer and takes
+  about three times as long."""
   width: float = 1.0
   """Factor on the channel counts; 1 is the paper's network."""
   local_normalization: bool = True
@@ -97,11 +100,12 @@ class Segmentor:
   context: Literal['none', 'basic', 'large'] = 'none'
   """Dilated-8 only: the context module behind the front end."""
   recompute: bool = False
-  """Dilated-8 only: keep only what goes into VGG's blocks for the backward pass
-  and compute the rest again. Less memory, more time, the same result."""
+  """dilated8, fpn, unet and deeplabv3plus only: keep only what goes into the
+  blocks of VGG or of the encoder for the backward pass and compute the rest
+  again. Less memory, more time, the same result."""
   weights: str = ''
   """Weights to start from: of VGG-16 for the networks built on it, of the
-  encoder for fpn and unet. A file (.safetensors, .pth, .h5 or .npz);
+  encoder for those on one. A file (.safetensors, .pth, .h5 or .npz);
   hf:OWNER/NAME, a repository of the Hugging Face hub; or imagenet: the
   encoder's, from the package that the extra `lite` installs. VGG-16's class
   layer is taken where the class count agrees. Or the workdir of another run,

@@ -2,7 +2,7 @@
 
 import functools
 
-from adseg_jax.networks.segmentors import FPN, UNet
+from adseg_jax.networks.segmentors import FPN, DeepLabV3Plus, UNet
 from adseg_jax.networks.segmentors.efficientnet_lite import (
     EfficientNetLite,
     Stage,
@@ -23,3 +23,11 @@ def small_fpn(num_classes=3, width=0.1, encoder=small_encoder):
 
 def small_unet(num_classes=3, width=0.1):
   return UNet(num_classes, width, small_encoder)
+
+
+def small_deeplab(
+    num_classes=3, width=0.1, encoder=small_encoder, output_stride=16
+):
+  return DeepLabV3Plus(
+      num_classes, width, encoder, output_stride=output_stride
+  )

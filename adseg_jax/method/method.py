@@ -41,7 +41,7 @@ def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
   """The segmentor of an experiment on a data set with that many classes.
 
   Raises:
-    UserError: it is not in its table.
+    UserError: it, or its encoder, is not in its table.
   """
   options = {'num_classes': num_classes, 'width': config.width}
   if config.name == 'multiscale':
@@ -49,8 +49,11 @@ def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
   if config.name == 'dilated8':
     options['context'] = config.context
     options['recompute'] = config.recompute
-  if config.name in ('fpn', 'unet'):
-    options['encoder'] = ENCODERS[config.encoder]
+  if config.name in ('fpn', 'unet', 'deeplabv3plus'):
+    options['encoder'] = _entry(ENCODERS, 'segmentor.encoder', config.encoder)
+    options['recompute'] = config.recompute
+  if config.name == 'deeplabv3plus':
+    options['output_stride'] = config.output_stride
   return _entry(SEGMENTORS, 'segmentor.name', config.name)(**options)
 
 

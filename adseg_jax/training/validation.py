@@ -98,6 +98,7 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('data.balance', *_real(1)),
       ('segmentor.width', *width),
       ('segmentor.average', *_whole(0)),
+      ('segmentor.output_stride', lambda x: x in (8, 16), '8 or 16'),
       ('adversary.width', *width),
       ('adversary.tau', lambda x: 0 < x <= 1, '0 < tau <= 1'),
       ('adversary.weight', *_real(1e6)),

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lite import small_fpn, small_resnet, small_unet
+from lite import small_deeplab, small_fpn, small_resnet, small_unet
 
 from adseg_jax.config import Data, Experiment
 from adseg_jax.evaluation.inference import forward
@@ -22,6 +22,10 @@ NETWORKS = {
     'fpn': small_fpn(),
     'fpn, resnet': small_fpn(encoder=small_resnet),
     'unet': small_unet(),
+    'deeplabv3plus': small_deeplab(),
+    'deeplabv3plus, resnet': small_deeplab(
+        encoder=small_resnet, output_stride=8
+    ),
 }
 
 

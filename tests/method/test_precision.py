@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from lite import small_deeplab, small_fpn, small_unet
 from miniature import CLASSES, make_method
 
 from adseg_jax.config import Update
@@ -28,6 +29,10 @@ METHODS = {
     'patch': make_method(
         MultiScale(CLASSES, width=0.1), Patch(width=0.1), ADAM, weight=0.1
     ),
+} | {
+    make.__name__: make_method(
+        make(CLASSES), TwoBranch(width=0.1), ADAM, weight=0.1
+    ) for make in (small_fpn, small_unet, small_deeplab)
 }
 
 

@@ -11,6 +11,7 @@ first ceil(size / stride), are then those that it has alone.
 """
 
 from adseg_jax.networks.segmentors.colours import CONSTANTS
+from adseg_jax.networks.segmentors.deeplab import DeepLabV3Plus
 from adseg_jax.networks.segmentors.dilated import Dilated8
 from adseg_jax.networks.segmentors.encoders import ENCODERS
 from adseg_jax.networks.segmentors.fcn import FCN8s, FCN16s, FCN32s
@@ -31,10 +32,11 @@ SEGMENTORS = {
     'dilated8': Dilated8,
     'fpn': FPN,
     'unet': UNet,
+    'deeplabv3plus': DeepLabV3Plus,
 }
 
 __all__ = [
-    'CONSTANTS', 'ENCODERS', 'FPN', 'SEGMENTORS', 'Dilated8', 'FCN8s',
-    'FCN16s', 'FCN32s', 'MultiScale', 'UNet', 'at_pixels', 'downsample_labels',
-    'resize_logits',
+    'CONSTANTS', 'ENCODERS', 'FPN', 'SEGMENTORS', 'DeepLabV3Plus', 'Dilated8',
+    'FCN8s', 'FCN16s', 'FCN32s', 'MultiScale', 'UNet', 'at_pixels',
+    'downsample_labels', 'resize_logits',
 ]

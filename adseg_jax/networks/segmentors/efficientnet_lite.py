@@ -15,6 +15,7 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from adseg_jax.networks.layers import Conv, DepthwiseConv, channels
+from adseg_jax.networks.segmentors.atrous import steps
 from adseg_jax.networks.segmentors.colours import standardized
 
 # What Google's weights expect: (x - 127) / 128 of RGB in 0..255.
@@ -73,6 +74,7 @@ class Block(nn.Module):
     size: side of the depthwise kernel.
     stride: of the depthwise convolution.
     skip: whether the input is added.
+    dilation: step between the taps of the depthwise convolution.
   """
 
   expand: int
@@ -80,6 +82,7 @@ class Block(nn.Module):
   size: int
   stride: int
   skip: bool
+  dilation: int = 1
 
   @nn.compact
   def __call__(self, x, extent=None):
@@ -89,7 +92,8 @@ class Block(nn.Module):
       inside = x.shape[-1] * self.expand
       x = Conv(inside, 1, activation=nn.relu6, name='expand')(x)
     x = DepthwiseConv(
-        self.size, self.stride, activation=nn.relu6, name='depthwise'
+        self.size, self.stride, self.dilation, activation=nn.relu6,
+        name='depthwise',
     )(x, extent)
     start = nn.initializers.lecun_normal()
     if self.skip:
@@ -101,7 +105,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-  """The encoder: maps of strides 4, 8, 16 and 32.
+  """The encoder: maps of strides 4, 8, 16 and 32, or of no more than a stride.
 
   A cell of a map of stride s lies at the same s x s pixels whatever the size
   of the image, as it does in training on sides that are multiples of 32.
@@ -109,10 +113,14 @@ class EfficientNetLite(nn.Module):
   Attributes:
     stages: as `scaled` gives them.
     width: factor on all channels.
+    output_stride: of the last map, at most; beyond it, stages are dilated.
+    recompute: keep what goes into each block alone for the backward pass.
   """
 
   stages: tuple[Stage, ...] = STAGES
   width: float = 1.0
+  output_stride: int = 32
+  recompute: bool = False
 
   @property
   def reach(self) -> int:
@@ -134,22 +142,29 @@ class EfficientNetLite(nn.Module):
       extent: Extent of pictures that are smaller than their canvas.
 
     Returns:
-      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32.
+      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32,
+      or `output_stride` where that is less.
     """
     x = standardized(self, images, MEAN, DEVIATION)
     x = Conv(
         channels(STEM, self.width), 3, 2, activation=nn.relu6, name='stem'
     )(x, extent=extent)
     extent, maps = extent and extent.coarser(2), []
+    going = steps((
+        1 if block else stage.stride
+        for stage in self.stages for block in range(stage.blocks)
+    ), 2, self.output_stride)
+    kind = nn.remat(Block) if self.recompute and extent is None else Block
     for number, stage in enumerate(self.stages, 1):
       if stage.stride > 1:
         maps.append((x, extent))
       for block in range(stage.blocks):
-        stride = 1 if block else stage.stride
-        x = Block(
+        step = next(going)
+        x = kind(
             stage.expand, channels(stage.features, self.width), stage.size,
-            stride, block > 0, name=f'stage{number}_{block + 1}',
+            step.stride, block > 0, step.dilation,
+            name=f'stage{number}_{block + 1}',
         )(x, extent)
-        extent = extent and extent.coarser(stride)
+        extent = extent and extent.coarser(step.stride)
     # The first, of stride 2, is too fine for the heads here.
     return [*maps[1:], (x, extent)]

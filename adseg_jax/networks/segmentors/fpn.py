@@ -26,14 +26,22 @@ def normed(count: int, width: float) -> int:
 
 
 class Separable(nn.Module):
-  """3x3 depthwise, 1x1, norm, ReLU."""
+  """3x3 depthwise, 1x1, norm, ReLU.
+
+  Attributes:
+    features: of the output.
+    dilation: step between the taps of the 3x3.
+  """
 
   features: int
+  dilation: int = 1
 
   @nn.compact
   def __call__(self, x, extent=None):
     """[B,h,w,C] -> [B,h,w,features]."""
-    x = DepthwiseConv(3, activation=None, name='depthwise')(x, extent)
+    x = DepthwiseConv(
+        3, dilation=self.dilation, activation=None, name='depthwise'
+    )(x, extent)
     return nn.relu(Projected(self.features, name='pointwise')(x))
 
 
@@ -62,22 +70,23 @@ class Pyramid(nn.Module):
       size = x.shape[1:3]
       x = Projected(self.features, name=f'lateral{number}')(x)
       if total is not None:
-        x = x + doubled(total, below, size)
+        x = x + enlarged(total, below, size)
       total = Separable(self.features, name=f'smooth{number}')(x, extent)
       below = extent
     return total
 
 
-def doubled(x, extent, size):
-  """Bilinear to twice the sides of [B,h,w,C], but to no more than a size.
+def enlarged(x, extent, size, factor: int = 2):
+  """Bilinear to more cells of [B,h,w,C], but to no more than a size.
 
   Args:
     x: a coarser map; its last cells may reach beyond the finer one.
     extent: Extent of pictures that are smaller than the coarser map, or None.
     size: height and width of the finer map.
+    factor: cells of the finer map along one of the coarser.
   """
-  double = 2 * x.shape[1], 2 * x.shape[2]
-  return first(resize(extended(x, extent), double), size)
+  whole = factor * x.shape[1], factor * x.shape[2]
+  return first(resize(extended(x, extent), whole), size)
 
 
 class FPN(nn.Module):
@@ -86,13 +95,16 @@ class FPN(nn.Module):
   Attributes:
     num_classes: C.
     width: factor on the channels.
-    encoder: (width=, name=) -> Linen module that gives maps of STRIDES, such
-      as ENCODERS has; it knows its `reach`.
+    encoder: (width=, recompute=, name=) -> Linen module that gives maps of
+      STRIDES, such as ENCODERS has; it knows its `reach`.
+    recompute: keep what goes into each block of the encoder alone for the
+      backward pass, and compute the rest again: less memory for more time.
   """
 
   num_classes: int
   width: float = 1.0
   encoder: Callable = EfficientNetLite
+  recompute: bool = False
   stride = STRIDES[0]
   period = STRIDES[0]
   # How far the head's convolutions see at each of STRIDES, in cells.
@@ -113,10 +125,16 @@ class FPN(nn.Module):
     del train
     wanted = sides(images.shape[1:3], self.stride)
     images, extent = framed(images, sizes, self.period)
-    maps = self.encoder(width=self.width, name='encoder')(images, extent)
+    maps = self.trunk()(images, extent)
     x = self.head()(maps)
     x = Conv(self.num_classes, 1, activation=None, name='score')(x)
     return first(x, wanted)
+
+  def trunk(self):
+    """The encoder."""
+    return self.encoder(
+        width=self.width, recompute=self.recompute, name='encoder'
+    )
 
   def head(self):
     """The module that joins the encoder's maps."""

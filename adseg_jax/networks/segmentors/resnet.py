@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from adseg_jax.networks.extents import inside
 from adseg_jax.networks.layers import Conv, channels
+from adseg_jax.networks.segmentors.atrous import Step, steps
 from adseg_jax.networks.segmentors.colours import standardized
 from adseg_jax.networks.segmentors.vgg import DEVIATION, MEAN
 
@@ -41,20 +42,21 @@ class Block(nn.Module):
   Attributes:
     features: inside; a bottleneck gives four times as many.
     bottleneck: which of the two.
-    stride: of the (first) 3x3.
+    step: stride and dilation of the (first) 3x3, dilation of the second.
     project: whether the input goes through a 1x1 of the stride.
   """
 
   features: int
   bottleneck: bool
-  stride: int
+  step: Step
   project: bool
 
   @nn.compact
   def __call__(self, x, extent=None):
     """[B,H,W,I] -> [B,ceil(H/stride),ceil(W/stride),O]."""
+    stride, dilation, after = self.step
     last = {'activation': None, 'kernel_init': nn.initializers.zeros}
-    wide = Conv(self.features, 3, self.stride, centred=True, name=(
+    wide = Conv(self.features, 3, stride, dilation, centred=True, name=(
         'conv2' if self.bottleneck else 'conv1'
     ))
     if self.bottleneck:
@@ -62,11 +64,12 @@ class Block(nn.Module):
       y = Conv(EXPANSION * self.features, 1, name='conv3', **last)(y)
     else:
       y = wide(x, extent=extent)
-      after = extent and extent.coarser(self.stride)
-      y = Conv(self.features, 3, name='conv2', **last)(y, extent=after)
+      y = Conv(self.features, 3, dilation=after, name='conv2', **last)(
+          y, extent=extent and extent.coarser(stride)
+      )
     if self.project:
       x = Conv(
-          y.shape[-1], 1, self.stride, centred=True, activation=None,
+          y.shape[-1], 1, stride, centred=True, activation=None,
           kernel_init=nn.initializers.lecun_normal(), name='shortcut',
       )(x)
     return nn.relu(x + y)
@@ -91,15 +94,19 @@ def max_pool(x):
 
 
 class ResNet(nn.Module):
-  """The encoder: maps of strides 4, 8, 16 and 32.
+  """The encoder: maps of strides 4, 8, 16 and 32, or of no more than a stride.
 
   Attributes:
     depth: which of the family.
     width: factor on all channels.
+    output_stride: of the last map, at most; beyond it, stages are dilated.
+    recompute: keep what goes into each block alone for the backward pass.
   """
 
   depth: Depth = RESNET18
   width: float = 1.0
+  output_stride: int = 32
+  recompute: bool = False
 
   @property
   def reach(self) -> int:
@@ -121,7 +128,8 @@ class ResNet(nn.Module):
       extent: Extent of pictures that are smaller than their canvas.
 
     Returns:
-      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32.
+      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32,
+      or `output_stride` where that is less.
     """
     x = standardized(self, images, MEAN, DEVIATION)
     x = Conv(
@@ -129,15 +137,21 @@ class ResNet(nn.Module):
     )(x, extent=extent)
     x = max_pool(inside(x, extent and extent.coarser(2)))
     extent, maps = extent and extent.coarser(4), []
+    going = steps((
+        2 if number and not block else 1
+        for number, count in enumerate(self.depth.blocks)
+        for block in range(count)
+    ), 4, self.output_stride)
+    kind = nn.remat(Block) if self.recompute and extent is None else Block
     for number, count in enumerate(self.depth.blocks, 1):
       for block in range(count):
-        stride = 2 if number > 1 and not block else 1
+        step = next(going)
         # ResNet-18's and -34's first stage has nothing to project.
         project = not block and (number > 1 or self.depth.bottleneck)
-        x = Block(
+        x = kind(
             channels(FEATURES[number - 1], self.width), self.depth.bottleneck,
-            stride, project, name=f'stage{number}_{block + 1}',
+            step, project, name=f'stage{number}_{block + 1}',
         )(x, extent)
-        extent = extent and extent.coarser(stride)
+        extent = extent and extent.coarser(step.stride)
       maps.append((x, extent))
     return maps

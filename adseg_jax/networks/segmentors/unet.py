@@ -9,7 +9,7 @@ one and crops for the others.
 import flax.linen as nn
 
 from adseg_jax.networks.layers import Conv
-from adseg_jax.networks.segmentors.fpn import FPN, doubled, normed
+from adseg_jax.networks.segmentors.fpn import FPN, enlarged, normed
 
 # Of strides 4, 8 and 16: doubled as the resolution is halved, as the paper's.
 FEATURES = 64, 128, 256
@@ -26,7 +26,7 @@ class Decoder(nn.Module):
     *finer, (x, below) = maps
     for number in reversed(range(len(finer))):
       skip, extent = finer[number]
-      parts = doubled(x, below, skip.shape[1:3]), skip
+      parts = enlarged(x, below, skip.shape[1:3]), skip
       for layer in 'ab':
         name = f'level{number + 1}{layer}'
         x = Conv(

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from lite import small_encoder, small_fpn, small_resnet, small_unet
+from lite import (
+    small_deeplab,
+    small_encoder,
+    small_fpn,
+    small_resnet,
+    small_unet,
+)
 from variables import count, filled, shapes
 
 from adseg_jax.networks.segmentors import ENCODERS, FPN, UNet
@@ -86,7 +92,8 @@ def test_a_cell_lies_at_the_same_pixels_whatever_the_size(rng, make):
 
 
 @pytest.mark.parametrize('make', [
-    small_fpn, small_unet, functools.partial(small_fpn, encoder=small_resnet)
+    small_fpn, small_unet, functools.partial(small_fpn, encoder=small_resnet),
+    small_deeplab,
 ])
 def test_the_plain_forms_on_any_size_give_the_same(rng, make):
   """As an exported program has them: no fast form stands in there."""
