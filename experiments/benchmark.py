@@ -29,8 +29,8 @@ class Arguments:
 
   cases: tuple[str, ...] = ()
   """Of multiscale, alternating, patch, light, fcn32s, fpn_lite0,
-  fpn_lite0_large, dilated8; none: all that the device can do in minutes
-  (dilated8 takes a GPU)."""
+  fpn_lite0_large, deeplab_lite0, fpn_resnet50, dilated8; none: all that the
+  device can do in minutes (the last two take a GPU)."""
   torch_python: str = sys.executable
   """Python interpreter that has torch and NumPy."""
   rounds: int = 9

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -33,11 +34,14 @@ def module(name):
   return importlib.import_module(name)
 
 
-def make_case(segmentor='multiscale', side=64, classes=4, **adversary):
+def make_case(
+    segmentor='multiscale', side=64, classes=4, encoder='efficientnet_lite0',
+    **adversary
+):
   """The cheapest step of a pair of networks."""
   return module('benchmarking.cases').Case(classes, Experiment(
       data=Data(batch=2, crop=(side, side)),
-      segmentor=Segmentor(name=segmentor, width=0.05),
+      segmentor=Segmentor(name=segmentor, encoder=encoder, width=0.05),
       adversary=Adversary(width=0.1, **adversary),
       optimizer=Optimizer(segmentor=ADAM, discriminator=ADAM),
   ))
@@ -185,6 +189,10 @@ def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
     return found
 
   monkeypatch.setattr(processes, '_second_start', watched)
+  monkeypatch.setattr(processes, 'SECOND_STARTS', 1)
+  monkeypatch.setattr(
+      processes, 'device', lambda: {'platform': 'cpu', 'hardware': 'a CPU'}
+  )
   case = make_case(alternate_every=1)
   monkeypatch.setattr(module('benchmarking.cases'), 'CASES', {'toy': case})
   benchmark.run(benchmark.Arguments(
@@ -229,6 +237,7 @@ def test_memory_at_hand_is_filled_by_a_process_of_its_own(monkeypatch):
 def test_a_worker_that_fails_says_why():
   processes = module('benchmarking.processes')
   with processes.open_worker(sys.executable, 'jax_worker') as worker:
+    assert worker.ask('device')['platform'] == jax.default_backend()
     with pytest.raises(processes.Failed, match="KeyError: 'experiment'"):
       worker.ask('start', case={})
     worker.process.kill()
@@ -240,6 +249,12 @@ PAIRS = {
     'multiscale': dict(discriminator='two_branch', encoding='scaling'),
     'plain_patch': dict(discriminator='patch'),
     'fpn': dict(segmentor='fpn', side=180, discriminator='patch'),
+    'fpn, resnet': dict(
+        segmentor='fpn', encoder='resnet50', side=170, discriminator='patch'
+    ),
+    'deeplabv3plus': dict(
+        segmentor='deeplabv3plus', side=170, discriminator='two_branch'
+    ),
     'alternating': dict(discriminator='two_branch', alternate_every=1),
     'fcn32s': dict(
         segmentor='fcn32s', side=200, discriminator='large_fov'

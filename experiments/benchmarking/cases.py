@@ -65,10 +65,10 @@ def _on_camvid(**adversary):
   )
 
 
-def _fpn(batch, crop):
+def _on_encoder(name, encoder, batch, crop):
   """As in experiments/camvid_lite.py; the start does not change the time."""
   return _experiment(
-      Segmentor(name='fpn', encoder='efficientnet_lite0'),
+      Segmentor(name=name, encoder=encoder),
       Adversary(
           discriminator='two_branch', width=0.5, encoding='scaling', weight=0.01
       ),
@@ -92,8 +92,18 @@ CASES = {
     'fcn32s': Case(
         VOC_CLASSES, _vgg('fcn32s', Data(batch=2, crop=(224, 224)))
     ),
-    'fpn_lite0': Case(CAMVID_CLASSES, _fpn(4, (180, 240))),
-    'fpn_lite0_large': Case(CAMVID_CLASSES, _fpn(2, (360, 480))),
+    'fpn_lite0': Case(CAMVID_CLASSES, _on_encoder(
+        'fpn', 'efficientnet_lite0', 4, (180, 240)
+    )),
+    'fpn_lite0_large': Case(CAMVID_CLASSES, _on_encoder(
+        'fpn', 'efficientnet_lite0', 2, (360, 480)
+    )),
+    'deeplab_lite0': Case(CAMVID_CLASSES, _on_encoder(
+        'deeplabv3plus', 'efficientnet_lite0', 4, (180, 240)
+    )),
+    'fpn_resnet50': Case(VOC_CLASSES, _on_encoder(
+        'fpn', 'resnet50', 8, (512, 512)
+    ), gpu=True),
     'dilated8': Case(VOC_CLASSES, _vgg(
         'dilated8', Data(batch=8, crop=(321, 321)), encoding='product'
     ), gpu=True),

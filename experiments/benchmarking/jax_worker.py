@@ -149,7 +149,7 @@ def check(case: dict, inputs: str, outputs: str) -> dict:
   """
   case = worker.small(case)
   method = _checked(_method(case))
-  state = _state(case, method)
+  state = _noisy(_state(case, method))
   np.savez(inputs, **_named(state, lambda network: network.params))
   with jax.default_matmul_precision('highest'):
     steps = {
@@ -180,6 +180,21 @@ def _checked(method):
       method.optimizer, segmentor=sgd, discriminator=sgd
   )
   return dataclasses.replace(method, segmentor=segmentor, optimizer=optimizer)
+
+
+def _noisy(state):
+  """A little noise on all weights: what zeros multiply could not be seen."""
+  rng = np.random.default_rng(0)
+
+  def noisy(leaf):
+    deviation = 0.3 / np.sqrt(np.prod(leaf.shape[:-1]))
+    return leaf + rng.normal(0, deviation, leaf.shape).astype(leaf.dtype)
+
+  return state.replace(**{
+      name: network.replace(params=jax.tree.map(noisy, network.params))
+      for name in ('segmentor', 'discriminator')
+      for network in [getattr(state, name)]
+  })
 
 
 def _trace(network):

@@ -31,6 +31,20 @@ def resize(x, size, antialias=False):
   )
 
 
+def framed(images, period):
+  """Sides that are multiples, the last row and column repeated."""
+  bottom, right = (-side % period for side in images.shape[2:])
+  if bottom or right:
+    images = F.pad(images, (0, right, 0, bottom), 'replicate')
+  return images
+
+
+def first(x, images, stride):
+  """The cells that lie in images, at least in part."""
+  h, w = (-(-side // stride) for side in images.shape[2:])
+  return x[:, :, :h, :w]
+
+
 def pooled(x):
   """ReLU, then a 2x2 max pool."""
   return F.max_pool2d(F.relu(x, inplace=True), 2)
@@ -106,8 +120,8 @@ class MultiScale(nn.Module):
       setattr(self, f'classifier{i}', layer)
 
   def forward(self, images):
-    """[B,3,H,W] -> logits [B,C,H/4,W/4]."""
-    levels = pyramid(images, self.normalized)
+    """[B,3,H,W] -> logits [B,C,H/4,W/4], rounded up."""
+    levels = pyramid(framed(images, 4 * self.stride), self.normalized)
     fine, *coarse = [
         classifier(self.features(level)) for level, classifier in zip(
             levels, (self.classifier1, self.classifier2, self.classifier3),
@@ -116,7 +130,7 @@ class MultiScale(nn.Module):
     ]
     for logits in coarse:
       fine = fine + resize(logits, fine.shape[2:])
-    return fine
+    return first(fine, images, self.stride)
 
 
 class VGG(nn.Module):
@@ -163,17 +177,15 @@ class OnVGG(nn.Module):
     self.dropout = nn.Dropout(0.5)
 
   def forward(self, images):
-    """[B,3,H,W] -> logits [B,C,H/8,W/8]."""
-    h, w = images.shape[2:]
-    if self.pools == 5:
-      images = F.pad(images, (0, -w % 32, 0, -h % 32), 'replicate')
-    x = self.vgg(images)
+    """[B,3,H,W] -> logits [B,C,H/8,W/8], rounded up."""
+    whole = framed(images, 2**self.pools)
+    x = self.vgg(whole)
     for layer in self.fc6, self.fc7:
       x = self.dropout(F.relu(layer(x), inplace=True))
     x = self.score(x)
     if self.pools == 5:
-      x = resize(x, (images.shape[2] // 8, images.shape[3] // 8))
-    return x[:, :, :h // 8, :w // 8]
+      x = resize(x, [side // self.stride for side in whole.shape[2:]])
+    return first(x, images, self.stride)
 
 
 class TwoBranch(nn.Module):
@@ -191,6 +203,9 @@ class TwoBranch(nn.Module):
 
   def forward(self, maps, images):
     """[B,C,H/4,W/4], [B,3,H,W] -> [B]."""
+    size = tuple(4 * side for side in maps.shape[2:])
+    if tuple(images.shape[2:]) != size:
+      images = resize(images, size, antialias=True)
     x = pooled(self.image2(pooled(self.image1(images))))
     y = F.relu(self.maps(maps), inplace=True)
     x = torch.cat([x, y], 1)

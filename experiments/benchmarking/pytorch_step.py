@@ -9,8 +9,9 @@ backward pass of the idle one.
 import torch
 import torch.nn.functional as F
 
+from benchmarking import pytorch_heads as heads
 from benchmarking import pytorch_networks as networks
-from benchmarking.pytorch_lite import FPN
+from benchmarking.pytorch_encoders import ENCODERS
 
 VOID = 255
 
@@ -21,14 +22,18 @@ def build(settings, classes):
     return lambda count: max(1, round(count * width))
 
   config, adversary = settings['segmentor'], settings['adversary']
-  channels = scaled(config['width'])
+  channels, stride = scaled(config['width']), config['output_stride']
+  encoder = ENCODERS[config['encoder']]
   segmentor = {
       'multiscale': lambda: networks.MultiScale(
           classes, channels, config['local_normalization']
       ),
       'fcn32s': lambda: networks.OnVGG(classes, channels, 5),
       'dilated8': lambda: networks.OnVGG(classes, channels, 3),
-      'fpn': lambda: FPN(classes, channels),
+      'fpn': lambda: heads.FPN(classes, channels, encoder(channels)),
+      'deeplabv3plus': lambda: heads.DeepLabV3Plus(
+          classes, channels, encoder(channels, stride), stride
+      ),
   }[config['name']]()
   discriminator = {
       'two_branch': networks.TwoBranch,
@@ -56,15 +61,19 @@ def commonest(labels, stride):
   Of several, one nearest to the middle: [B,H,W] -> [B,h,w], rounded up.
   """
   h, w = labels.shape[1:]
-  cells = F.pad(labels, (0, -w % stride, 0, -h % stride), value=VOID)
+  cells = F.pad(
+      labels.to(torch.uint8), (0, -w % stride, 0, -h % stride), value=VOID
+  )
   cells = cells.unfold(1, stride, stride).unfold(2, stride, stride)
-  cells = cells.flatten(3)
-  count = (cells[..., :, None] == cells[..., None, :]).sum(-1)
+  cells = cells.flatten(3).permute(3, 0, 1, 2).contiguous()
+  count = torch.zeros_like(cells)
+  for one in cells:
+    count += cells == one
   place = (torch.arange(stride, device=labels.device) - (stride - 1) / 2) ** 2
-  distance = (place[:, None] + place).flatten()
+  distance = (place[:, None] + place).reshape(-1, 1, 1, 1)
   nearness = 1 - distance / (distance.max() + 1)
-  best = (count + nearness).argmax(-1, keepdim=True)
-  return cells.gather(-1, best)[..., 0]
+  best = (count + nearness).argmax(0, keepdim=True)
+  return cells.gather(0, best)[0].long()
 
 
 def true_map(labels, fake, adversary):

@@ -198,9 +198,7 @@ def _compared(values, outputs, prefix) -> dict:
 def theirs(name: str) -> str:
   """A tensor's name in JAX -> its name in PyTorch."""
   name = name.replace('/', '.').replace('kernel', 'weight')
-  return f'{name.removesuffix("scale")}weight' if (
-      name.endswith('.scale')
-  ) else name
+  return name.replace('norm.scale', 'norm.weight')
 
 
 def ours(value):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lite import (
+    STAGES,
     small_deeplab,
     small_encoder,
     small_fpn,
@@ -19,6 +20,8 @@ from adseg_jax.method.method import make_segmentor
 from adseg_jax.networks.segmentors import ENCODERS, DeepLabV3Plus
 from adseg_jax.networks.segmentors.atrous import steps
 from adseg_jax.networks.segmentors.deeplab import rates
+from adseg_jax.networks.segmentors.efficientnet_lite import EfficientNetLite
+from adseg_jax.networks.segmentors.resnet import Depth, ResNet
 
 STRIDES = 4, 8, 16, 32
 
@@ -86,29 +89,42 @@ def test_odd_sizes(make, size):
   assert logits.shape == (2, -(-size[0] // 4), -(-size[1] // 4), 3)
 
 
-@pytest.mark.parametrize('module', [
-    small_fpn(), small_unet(), small_deeplab(encoder=small_resnet),
-], ids=lambda module: type(module).__name__)
-def test_recomputing_changes_memory_alone(rng, module):
-  variables = filled(module)
-  again = module.clone(recompute=True)
-  assert jax.tree.structure(shapes(again)) == jax.tree.structure(variables)
-
-  def loss(params, images, module):
-    logits = module.apply(variables | {'params': params}, images, train=True)
-    return (logits**2).sum()
-
-  gradient = jax.jit(jax.value_and_grad(loss), static_argnums=2)
+@pytest.mark.parametrize('encoder', [
+    EfficientNetLite(STAGES[:3]), ResNet(Depth((2, 1), False), 0.5),
+], ids=lambda encoder: type(encoder).__name__)
+def test_recomputing_changes_memory_alone(rng, encoder):
   images = jnp.asarray(rng.random((2, 64, 64, 3)), jnp.float32)
-  params, memory, found = variables['params'], [], []
-  for one in (module, again):
-    program = gradient.lower(params, images, one).compile()
-    found.append(program(params, images))
+  variables = jax.tree.map(
+      lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape).astype(leaf.dtype),
+      jax.jit(encoder.init)(jax.random.key(0), images),
+  )
+
+  def loss(params, encoder):
+    maps = encoder.apply(variables | {'params': params}, images)
+    return (maps[-1][0]**2).sum()
+
+  gradient = jax.jit(jax.value_and_grad(loss), static_argnums=1)
+  memory, found = [], []
+  for one in (encoder, encoder.clone(recompute=True)):
+    program = gradient.lower(variables['params'], one).compile()
+    found.append(program(variables['params']))
     memory.append(program.memory_analysis().temp_size_in_bytes)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(
       a, b, rtol=1e-4, atol=1e-5 * float(np.abs(b).max())
   ), *found)
   assert memory[1] < 0.9 * memory[0]
+
+
+@pytest.mark.parametrize('make', [small_fpn, small_unet, small_deeplab])
+def test_all_blocks_are_recomputed(make):
+  module, images = make().clone(recompute=True), jnp.ones((1, 32, 32, 3))
+  variables = shapes(module)
+  assert jax.tree.structure(variables) == jax.tree.structure(shapes(make()))
+  program = jax.make_jaxpr(functools.partial(module.apply, train=True))(
+      variables, images
+  )
+  names = [equation.primitive.name for equation in program.eqns]
+  assert names.count('checkpoint') == sum(stage.blocks for stage in STAGES)
 
 
 def test_it_is_chosen_by_name():
