@@ -28,7 +28,8 @@ def test_t_by_hand():
 @pytest.mark.parametrize('values,share', [
     ([1, 2, 3], 2 / 8),  # only +++ and --- reach 6
     ([3, 1, -1], 6 / 8),  # sums 5, 3, 3, 1 and their negatives: 3 is reached
-    ([0.1, 0.2, -0.3], 1),  # 0, which rounding must not turn away
+    # All sums are odd tenths: none is below 0.1, however it is rounded.
+    ([0.1, 0.2, -0.3, 0.1], 1),
     ([0.01] * 5, 2 / 32),
     ([0.0, 0.0], 1),
 ])
@@ -39,6 +40,7 @@ def test_sign_flips_by_hand(values, share):
 def test_sign_flips_of_twenty_pairs_are_all_looked_at():
   # All of one sign: 2 of 2^20.
   assert sign_flips([1.0] * 20) == 2 / 2 ** 20
+  assert sign_flips([1.0] * 21) >= 1 / 100_001
 
 
 def test_sign_flips_agree_with_a_loop_and_scipy(rng):
