@@ -9,6 +9,7 @@ where a step has become cheaper, record it:
 """
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -144,6 +145,17 @@ def test_a_turn_costs_what_it_needs():
   assert control[Turn(True, False, False)] < (
       taking_turns[Turn(True, False, True)]
   )
+
+
+def test_parts_of_a_batch_take_less_memory():
+  """A quarter of the batch at a time, and what is kept between parts."""
+  whole, parts = (
+      costs(compiled_step(
+          dataclasses.replace(miniature(), accumulate=count), (256, 256), 1,
+          images=8,
+      ))[1] for count in (1, 4)
+  )
+  assert parts < whole / 2
 
 
 WEAK_SCALING = """

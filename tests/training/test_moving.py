@@ -15,7 +15,8 @@ from miniature import same
 from toy import DATASET, on_toy
 
 from adseg_jax.data.examples import load
-from adseg_jax.evaluation.score import confusion
+from adseg_jax.evaluation.score import total
+from adseg_jax.evaluation.workers import count
 from adseg_jax.inference.exporting import card
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
@@ -68,9 +69,9 @@ def test_the_average_is_scored_beside_the_weights(moving, moved):
   average = final_state(moving, moved).segmentor.average
   assert same(trained.variables, average)
   assert not same(trained.variables['params'], restore(moved).variables)
-  matrix, _ = confusion(
+  matrix, _ = total(
       trained, load(DATASET, 'validation', moving.data),
-      moving.evaluation.batch,
+      moving.evaluation.batch, count,
   )
   assert matrix.tolist() == own['confusion']
 
