@@ -38,7 +38,8 @@ def losses(
     discriminator: parameters of a.
     taps: two zeros that are added to the logits, one where each part of
       equation 1 begins: what is pulled back to them is that part's gradient.
-    batch: 'image' [B,H,W,3] and 'label' [B,H,W]: this device's part.
+    batch: 'image' [B,H,W,3] and 'label' [B,H,W]: this device's part. Of a part
+      of that, 'whole' has the labels of all of it, as the logits have them.
     state: TrainState, for what of s is not a parameter.
     method: static; its objective may be another than bce.
     turn: whether a penalty is due; static.
