@@ -44,6 +44,8 @@ if __name__ == '__main__':
     fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
   except BlockingIOError:
     sys.exit('error: another run is in it')
+  if (folder / 'scores.json').exists():
+    sys.exit()
   if (here / 'meet').exists():
     with open(here / 'met', 'a') as met:
       met.write(f'{os.getppid()} {folder}\\n')
