@@ -123,8 +123,9 @@ def test_all_blocks_are_recomputed(make):
   program = jax.make_jaxpr(functools.partial(module.apply, train=True))(
       variables, images
   )
-  names = [equation.primitive.name for equation in program.eqns]
-  assert names.count('checkpoint') == sum(stage.blocks for stage in STAGES)
+  # The primitive's own name changes with JAX.
+  again = ['prevent_cse' in equation.params for equation in program.eqns]
+  assert sum(again) == sum(stage.blocks for stage in STAGES)
 
 
 def test_it_is_chosen_by_name():
