@@ -133,15 +133,17 @@ def _failed(run: _Run, begun: bool) -> bool:
   if run.lines:
     run.lines.join(_PATIENCE)
   status = run.child.returncode
-  if not status and not run.job.finished:
+  # Whatever its status: another process may have finished it meanwhile.
+  if run.job.finished:
+    return False
+  if not status:
     raise Stopped(STOPPED)
-  if status and not begun:
+  if not begun:
     raise UserError(
         f'{run.job.name} was refused (see above): no further run was started'
     )
-  if status:
-    print(f'{run.title}: failed with status {status}', flush=True)
-  return bool(status)
+  print(f'{run.title}: failed with status {status}', flush=True)
+  return True
 
 
 def _left(paces, count: int, together: int) -> str:

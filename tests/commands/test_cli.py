@@ -282,6 +282,7 @@ def another(name, value):
   choices = {
       'segmentor.name': 'fcn32s', 'segmentor.context': 'large',
       'segmentor.encoder': 'efficientnet_lite1',
+      'segmentor.output_stride': 8, 'adversary.augment': ('flip', 'cutout'),
       'adversary.discriminator': 'patch',
       'adversary.encoding': 'scaling', 'adversary.objective': 'hinge',
       'adversary.reduction': 'sum', 'optimizer.segmentor.name': 'adamw',
@@ -289,8 +290,9 @@ def another(name, value):
       'optimizer.discriminator.name': 'adamw',
       'optimizer.discriminator.schedule': 'cosine', 'precision': 'bfloat16',
   }
-  if name in choices:
-    return [choices[name]], choices[name]
+  if found := choices.get(name):
+    words = found if isinstance(found, tuple) else [str(found)]
+    return list(words), found
   if value == ():
     return ['one', 'two'], ('one', 'two')
   if isinstance(value, tuple):

@@ -186,7 +186,7 @@ def test_runs_then_reports_then_leaves_what_is_finished(script, capfd):
   tables = (Path(arguments.workdir) / 'report.md').read_text()
   assert '| adversary.weight 0.1 | validation | 2 |' in tables
   for seed in (0, 2):
-    assert f'| adversary.weight 0.1 | {seed} | validation |' in tables
+    assert f'| adversary.weight 0.1, seed {seed} | validation |' in tables
   command.run(arguments)
   words = [line.split() for line in capfd.readouterr().out.splitlines()]
   for arm in ('standard', 'adversarial'):
@@ -207,7 +207,7 @@ def test_a_crash_leaves_the_other_runs(script, capfd):
   assert ['standard', '0', '0', '0', '2'] in words
   assert ['standard', '1', '0', '1', '0'] in words
   table = (Path(arguments.workdir) / 'report.md').read_text()
-  assert '| 0 | validation |' in table and '| 1 | validation |' not in table
+  assert 'seed 0 | validation |' in table and 'seed 1 |' not in table
   (script.parent / 'crash').unlink()
   command.run(arguments)
   log = (script.parent / 'log').read_text().split()

@@ -104,7 +104,7 @@ def test_missing_folders_are_listed(tmp_path):
 
 def test_image_without_a_label_is_refused(data):
   (Path(data.root) / 'valannot/0001TP_val1.png').unlink()
-  with pytest.raises(UserError, match=r'without a label: val/0001TP_val1\.png'):
+  with pytest.raises(UserError, match=r'label \(1\): val/0001TP_val1\.png'):
     load('train', data)
 
 

@@ -179,7 +179,7 @@ def test_pairs_and_what_is_left_over(tmp_path):
 def test_refusal_is_one_line_about_the_first_kind():
   faults = [Fault('odd', str(i)) for i in range(9)] + [Fault('even', 'z', 'd')]
   for wanted, part in (
-      ('9 odd: 0, 1, 2, 3, 4 and 4 more; `adseg data check x`', faults),
+      ('odd (9): 0, 1, 2, 3, 4 and 4 more; `adseg data check x`', faults),
       ('data set x, z: d; `adseg data check x`', faults[9:]),
   ):
     with pytest.raises(UserError) as info:
