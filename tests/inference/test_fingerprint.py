@@ -14,7 +14,7 @@ from adseg_jax.inference import fingerprint
 from adseg_jax.training.hashes import of_tree
 from adseg_jax.training.restore import restore
 
-LONG = 200
+LONG = 60
 
 
 def test_every_bit_name_and_shape_counts():
@@ -117,7 +117,7 @@ def test_a_folder_without_a_run_is_one_line(tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures('compiled_once')
 def test_fresh_processes_end_in_the_same_bits(tiny, tmp_path):
-  """200 steps, one device, as a person runs it: full optimisation."""
+  """60 steps, one device, as a person runs it: full optimisation."""
   experiment = on_toy(tiny, steps=LONG)
   experiment = dataclasses.replace(
       experiment,

@@ -68,7 +68,7 @@ def test_field_of_view_by_the_gradients_support(name, expected):
 
 
 @pytest.mark.parametrize('name', DISCRIMINATORS)
-@pytest.mark.parametrize('size', [(1, 1), (7, 5), (33, 18)])
+@pytest.mark.parametrize('size', [(1, 1), (33, 18)])
 def test_any_image_size(name, size):
   maps = jax.random.uniform(jax.random.key(1), (2, *size, 4))
   images = jax.random.uniform(
