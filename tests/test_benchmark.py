@@ -241,6 +241,7 @@ def test_a_worker_that_fails_says_why():
     with pytest.raises(processes.Failed, match="KeyError: 'experiment'"):
       worker.ask('start', case={})
     worker.process.kill()
+    worker.process.wait()
     with pytest.raises(processes.Failed, match='ended with status -9'):
       worker.ask('device')
 
