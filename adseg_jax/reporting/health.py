@@ -36,6 +36,9 @@ def words(study: Study) -> list[str]:
   if not said and any(accuracy(line) is not None for line in lines):
     said.append(
         f'In no run did the discriminator win or give up for {LASTING} steps.'
+        if max(line['step'] for line in lines) > LASTING else
+        f'Whether the discriminator wins or gives up shows over {LASTING} '
+        'steps: no run has more.'
     )
   return said + [
       f'{name}: updates that were not finite were dropped, until step '

@@ -57,6 +57,9 @@ def test_health_is_said_too(new_run):
   assert health.bands(found) == []
   (said,) = health.words(found)
   assert said.startswith('In no run did the discriminator win')
+  short = study(read_runs([_with_lines(new_run('b'), [0.8] * 2)]))
+  (said,) = health.words(short)
+  assert said.endswith('shows over 500 steps: no run has more.')
 
 
 def test_nothing_is_said_where_nothing_was_measured(pair):
