@@ -8,9 +8,10 @@ train, with the lambda = 0 control, which tells whether the adversary helps:
 
 The segmentor is that of camvid_lite.py, from ImageNet weights where the extra
 `lite` is installed, as `make` does; else it starts from random ones, and says
-so. What to expect, and how long it takes, depends on the images; the paper's
-adversary acts as a regulariser, so most with few. --segmentor.weights RUN goes
-on from another run's segmentor.
+so. What to expect, and how long it takes, depends on the images: 40 frames of
+CamVid gave a mean IoU of 0.44 in 9 minutes on 2 CPU cores, without the
+adversary (experiments/README.md). The paper's adversary acts as a regulariser,
+so most with few. --segmentor.weights RUN goes on from another run's segmentor.
 """
 
 from adseg_jax.commands import cli
