@@ -74,7 +74,7 @@ def _slide(x, kernel, before, size, stride=1, dilation=1):
       for count, taps in zip(size, kernel.shape, strict=False)
   ])
   total, (b, _, _, c) = 0, x.shape
-  # Not kernel[i, j]: indexing would be most of what tracing takes.
+  # A slice of it is one operation, kernel[i, j] several.
   weights = kernel[None]
   for i in range(kernel.shape[0]):
     for j in range(kernel.shape[1]):
