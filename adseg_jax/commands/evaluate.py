@@ -162,7 +162,6 @@ def _ways(arguments) -> list[str]:
 
 
 def _evaluate(arguments, trained, dataset, data, split, views):
-  import json
   import shlex
   import sys
   import time
@@ -177,7 +176,6 @@ def _evaluate(arguments, trained, dataset, data, split, views):
     from adseg_jax.data.examples import load
     from adseg_jax.evaluation import folders, sheet
     from adseg_jax.evaluation.score import score
-    from adseg_jax.files import write, write_picture
     from adseg_jax.training import splits
     from adseg_jax.training.checkpoint import saved_steps
     from adseg_jax.training.run import devices, versions
@@ -212,13 +210,19 @@ def _evaluate(arguments, trained, dataset, data, split, views):
   for table in sheet.tables(found):
     console.print(table)
     console.print()
-  sheet.write_csv(folder / 'confusion.csv', report.confusion, trained.classes)
-  write_picture(
-      folder / 'confusion.png', sheet.draw(report.confusion, trained.classes)
-  )
-  write(
-      folder / 'scores.json',
-      (json.dumps(about | found, indent=2) + '\n').encode(),
-  )
+  _write(folder, about | found, report.confusion, trained.classes)
   images = counted(len(examples), 'image')
   print(f'{split}, {images}, step {trained.step}: {folder}')
+
+
+def _write(folder, scores: dict, confusion, classes):
+  import json
+
+  from adseg_jax.evaluation import sheet
+  from adseg_jax.files import write, write_picture
+
+  sheet.write_csv(folder / 'confusion.csv', confusion, classes)
+  write_picture(folder / 'confusion.png', sheet.draw(confusion, classes))
+  write(
+      folder / 'scores.json', (json.dumps(scores, indent=2) + '\n').encode()
+  )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adseg_jax.evaluation.boundary import boundary_f1
-from adseg_jax.evaluation.workers import ratio
+from adseg_jax.evaluation.measures import ratio
 
 __all__ = ['Scores', 'boundary_f1', 'confusion_matrix', 'scores']
 

@@ -10,17 +10,17 @@ from PIL import Image
 from adseg_jax.data.dataset import VOID
 from adseg_jax.data.pictures import decode
 from adseg_jax.evaluation.inference import Views
-from adseg_jax.evaluation.metrics import Scores, scores
-from adseg_jax.evaluation.predict import predictions
-from adseg_jax.evaluation.trained import Trained
-from adseg_jax.evaluation.workers import (
+from adseg_jax.evaluation.measures import (
     OUTLINES,
     SINGLE,
     Measured,
     added,
-    measuring,
     ratio,
 )
+from adseg_jax.evaluation.metrics import Scores, scores
+from adseg_jax.evaluation.predict import predictions
+from adseg_jax.evaluation.trained import Trained
+from adseg_jax.evaluation.workers import measuring
 
 
 class Report(NamedTuple):
@@ -30,7 +30,7 @@ class Report(NamedTuple):
     scores: what the confusion matrix says.
     confusion: int64 [C,C], rows: truth.
     classes: name of a further measure -> float64 [C]. boundary_iou is the
-      rims' intersection over their union; the others, workers.SINGLE, are
+      rims' intersection over their union; the others, measures.SINGLE, are
       means over the images in which they are defined.
     means: 'mean_' and that name -> one number. That of boundary_iou is the mean
       over the classes, those of the others are means over images of the mean
@@ -87,7 +87,7 @@ def total(
     trained: the segmentor.
     examples: Examples at their own sizes.
     batch: images per call.
-    measure: `workers.count` or `workers.measure`.
+    measure: `measures.count` or `measures.measure`.
     keep: indices of examples whose prediction is wanted.
     poll: called for each image; what it raises ends the evaluation.
 

@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 from rich.table import Table
 from rich.text import Text
 
+from adseg_jax.evaluation.measures import OUTLINES
 from adseg_jax.evaluation.score import Report
-from adseg_jax.evaluation.workers import OUTLINES
 from adseg_jax.files import write
 
 _NONE = '\u2013'  # stands where there is no number

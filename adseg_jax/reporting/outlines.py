@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from adseg_jax.evaluation.workers import OUTLINES
+from adseg_jax.evaluation.measures import OUTLINES
 from adseg_jax.reporting.arms import Study
 from adseg_jax.reporting.numbers import difference, interval, spread
 from adseg_jax.reporting.tables import Row, Table

@@ -10,16 +10,16 @@ from adseg_jax.data.dataset import Dataset
 from adseg_jax.data.pictures import decode
 from adseg_jax.evaluation import sheet
 from adseg_jax.evaluation.gallery import (
-    panel_indices,
-    write_overview,
-    write_panels,
+  panel_indices,
+  write_overview,
+  write_panels,
 )
 from adseg_jax.evaluation.inference import Views
+from adseg_jax.evaluation.measures import count, measure
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.evaluation.predict import predictions
 from adseg_jax.evaluation.score import Report, summarize, total
 from adseg_jax.evaluation.trained import Trained
-from adseg_jax.evaluation.workers import count, measure
 from adseg_jax.training import parallel, run
 from adseg_jax.training.session import Session
 

@@ -13,7 +13,7 @@ from adseg_jax.commands import cli
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import score as scoring
 from adseg_jax.evaluation import sheet
-from adseg_jax.evaluation.workers import OUTLINES
+from adseg_jax.evaluation.measures import OUTLINES
 from adseg_jax.inference.exporting import card
 from adseg_jax.reporting import tables
 from adseg_jax.training.restore import restore

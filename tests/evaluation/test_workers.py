@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from adseg_jax.evaluation.boundary import (
-    boundary_f1,
-    boundary_overlap,
-    hausdorff,
+  boundary_f1,
+  boundary_overlap,
+  hausdorff,
 )
 from adseg_jax.evaluation.components import component_errors
+from adseg_jax.evaluation.measures import OUTLINES, added, measure
 from adseg_jax.evaluation.metrics import confusion_matrix, scores
 from adseg_jax.evaluation.score import summarize
-from adseg_jax.evaluation.workers import OUTLINES, added, measure, measuring
+from adseg_jax.evaluation.workers import measuring
 
 
 def maps(seed, size):

@@ -5,7 +5,7 @@ import json
 import pytest
 from fake_run import write_table
 
-from adseg_jax.evaluation.workers import OUTLINES
+from adseg_jax.evaluation.measures import OUTLINES
 from adseg_jax.reporting import outlines
 from adseg_jax.reporting.arms import study
 from adseg_jax.reporting.report import write_report

@@ -15,8 +15,8 @@ from miniature import same
 from toy import DATASET, on_toy
 
 from adseg_jax.data.examples import load
+from adseg_jax.evaluation.measures import count
 from adseg_jax.evaluation.score import total
-from adseg_jax.evaluation.workers import count
 from adseg_jax.inference.exporting import card
 from adseg_jax.training.checkpoint import Checkpoints
 from adseg_jax.training.loop import train
