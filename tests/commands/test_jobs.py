@@ -65,6 +65,8 @@ if __name__ == '__main__':
   if (here / 'crash').exists() and options['--seed'] == '1':
     (folder / 'scores.json').unlink()
     sys.exit(3)
+  if (here / 'refused late').exists():
+    sys.exit('error: another run is in it')
   if (here / 'stop').exists():
     (folder / 'scores.json').unlink()
   if (here / 'slow').exists():
@@ -347,6 +349,14 @@ def test_two_processes_on_one_folder_take_different_runs(script):
   assert tables.count('| validation | 3 |') == 2
   # Nothing half written is left.
   assert not list((script.parent / 'runs').rglob('*.tmp'))
+
+
+def test_what_another_process_finished_meanwhile_has_not_failed(script, capfd):
+  """A run was refused, and the other one has ended by the next look."""
+  (script.parent / 'refused late').touch()
+  command.run(_arguments(script, '--seeds', '0'))
+  out = capfd.readouterr().out
+  assert 'All runs are done.' in out and 'failed' not in out
 
 
 def test_a_run_of_another_process_is_left_to_it(script, capfd):
