@@ -54,6 +54,13 @@ class Data:
   held_out: float = 0.2
   """folder only, where no file lists the splits: share of the images that
   validates."""
+  labelled: float = 1.0
+  """Training images that keep their labels: a share, or, above 1, a number. The
+  seed draws them, and a smaller share's are among a larger one's. The others
+  are unlabelled."""
+  unlabelled: str = ''
+  """Folder of further images without labels; read where `unlabelled` has a use
+  for them."""
   prepared: str = ''
   """Folder where TFDS keeps prepared data sets; empty: TFDS's own default,
   the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
@@ -167,6 +174,42 @@ class Adversary:
   many times: for little more time, the same on average."""
 
 
+# Fields of Unlabelled: each a way to learn from images without labels.
+LESSONS = 'adversarial', 'self_training', 'mean_teacher', 'fixmatch'
+
+
+@dataclasses.dataclass(frozen=True)
+class Unlabelled:
+  """What images without labels teach the segmentor, each a factor on a loss; 0:
+  nothing. They come in batches as large as the labelled ones."""
+
+  adversarial: float = 0.0
+  """Factor on lambda in the adversarial loss of their maps; 0.1 in the code of
+  Hung et al. 2018."""
+  self_training: float = 0.0
+  """The segmentor's own classes are labels where the discriminator, one with a
+  logit for each pixel (patch), takes them for true; 0.1 is usual."""
+  trust: float = 0.2
+  """self_training only: how sure the discriminator must be that a pixel is
+  true, 0 to 1."""
+  mean_teacher: float = 0.0
+  """What the average of the weights (segmentor.average) gives of an image, the
+  segmentor shall give of a strong view of it: squared differences of
+  probabilities."""
+  fixmatch: float = 0.0
+  """The segmentor's own classes are labels for a strong view of the image,
+  where it is confident; 1 is usual."""
+  confidence: float = 0.95
+  """fixmatch only: least probability of a class that is a label."""
+  start: int = 0
+  """Steps before self_training, mean_teacher and fixmatch begin."""
+
+  @property
+  def teaches(self) -> bool:
+    """Whether anything is learnt from them at all."""
+    return any(getattr(self, name) for name in LESSONS)
+
+
 @dataclasses.dataclass(frozen=True)
 class Update:
   """One network's optimiser."""
@@ -254,6 +297,8 @@ class Experiment:
   """Segmentor."""
   adversary: Adversary = Adversary()
   """Discriminator and adversarial loss."""
+  unlabelled: Unlabelled = Unlabelled()
+  """Images without labels."""
   optimizer: Optimizer = Optimizer()
   """Length of the run and both optimisers."""
   evaluation: Evaluation = Evaluation()

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from adseg_jax.commands import cli
-from adseg_jax.config import Experiment
+from adseg_jax.config import LESSONS, Experiment
 from adseg_jax.errors import UserError
 
 CONTROL, ARM = 'standard', 'adversarial'
@@ -28,8 +28,8 @@ class Arm:
     name: folder of its runs.
     experiment: what is trained, resolved.
     options: of the script, which give that.
-    control: name of the arm with lambda = 0 and the same schedule; a control's
-      own name.
+    control: name of the arm with lambda = 0, labelled images alone and the same
+      schedule; a control's own name.
   """
 
   name: str
@@ -49,7 +49,8 @@ def arms(
 ) -> list[Arm]:
   """Every arm, behind its control.
 
-  Arms that differ in nothing that a run with lambda = 0 uses share a control.
+  Arms that differ in nothing that a run with lambda = 0 and labelled images
+  alone uses share a control.
   Where none is named, the script's experiment is the arm; with lambda = 0
   there is its control alone.
 
@@ -69,7 +70,7 @@ def arms(
   standard = _control(given, script, base, CONTROL, common)
   if not named:
     only = Arm(ARM, base, common, CONTROL)
-    return [standard, only] if base.adversary.weight else [standard]
+    return [standard, only] if cli.differs_from_control(base) else [standard]
   controls, found = {standard.experiment: standard}, []
   for words in named:
     _check_name(words, [arm.name for arm in found])
@@ -105,7 +106,10 @@ def _is_shared(field: str, experiment: Experiment) -> bool:
   if field == 'adversary.start':  # takes turns from there on
     return bool(experiment.adversary.alternate_every)
   return field in ('adversary.reduction', 'adversary.alternate_every') or (
-      not field.startswith(('adversary.', 'optimizer.discriminator.'))
+      not field.startswith((
+          'adversary.', 'optimizer.discriminator.', 'unlabelled.',
+          'data.unlabelled',
+      ))
   )
 
 
@@ -113,6 +117,12 @@ def _control(given, script, base, name, options) -> Arm:
   options = (
       *options, '--name', f'{base.name}-control', '--adversary.weight', '0'
   )
+  found = _override(given, options, script, name)
+  for field in LESSONS:
+    if getattr(found.unlabelled, field):
+      options = *options, f'--unlabelled.{field}', '0'
+  if found.data.unlabelled:
+    options = *options, '--data.unlabelled', ''
   return Arm(name, _override(given, options, script, name), options, name)
 
 
@@ -166,7 +176,7 @@ def _check(arm: Arm, base: Experiment, others: list[Arm]):
   ):
     if changed:
       raise UserError(f'--arm {arm.name}: {field} is no arm\'s: give {option}')
-  if not mine.adversary.weight:
+  if not cli.differs_from_control(mine):
     raise UserError(
         f'--arm {arm.name}: adversary.weight is 0, as in the control, which '
         'each schedule has by itself: give another, or leave the arm out'

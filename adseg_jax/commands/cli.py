@@ -17,7 +17,7 @@ from typing import Annotated
 import tyro
 
 from adseg_jax import environment
-from adseg_jax.config import Experiment
+from adseg_jax.config import LESSONS, Experiment
 from adseg_jax.errors import Stopped, UserError
 
 # Seconds for all hosts to start, as long as JAX itself waits.
@@ -214,7 +214,7 @@ def _run(experiment: Experiment, description: str):
   folder = epath.Path(arguments.workdir)
   experiment = arguments.experiment
   arms = {folder: experiment}
-  if arguments.control and experiment.adversary.weight:
+  if arguments.control and differs_from_control(experiment):
     arms[folder / 'control'] = control_of(experiment)
   for workdir, arm in arms.items():
     train(arm, workdir, arguments.amend, arguments.profile)
@@ -277,9 +277,18 @@ def _wait_for(address: str):
     time.sleep(0.5)
 
 
+def differs_from_control(experiment: Experiment) -> bool:
+  """Whether it has an adversary, or learns from images without labels."""
+  return experiment.adversary.weight > 0 or experiment.unlabelled.teaches
+
+
 def control_of(experiment: Experiment) -> Experiment:
-  """The same experiment with lambda = 0."""
-  adversary = dataclasses.replace(experiment.adversary, weight=0.0)
+  """The same experiment with lambda = 0 and labelled images alone."""
   return dataclasses.replace(
-      experiment, name=f'{experiment.name}-control', adversary=adversary
+      experiment, name=f'{experiment.name}-control',
+      adversary=dataclasses.replace(experiment.adversary, weight=0.0),
+      data=dataclasses.replace(experiment.data, unlabelled=''),
+      unlabelled=dataclasses.replace(
+          experiment.unlabelled, **dict.fromkeys(LESSONS, 0.0)
+      ),
   )

@@ -51,7 +51,7 @@ def run(arguments: Arguments):
       if (value := getattr(arguments, name))
   }
   settings = dataclasses.replace(experiment, data=dataclasses.replace(
-      experiment.data, root='', prepared=''
+      experiment.data, root='', prepared='', unlabelled=''
   ))
   experiment = dataclasses.replace(experiment, data=dataclasses.replace(
       experiment.data, **places

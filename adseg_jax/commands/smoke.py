@@ -41,12 +41,17 @@ def shrink(experiment: Experiment) -> Experiment:
   optimizer = experiment.optimizer
   return replace(
       experiment, name=f'{experiment.name}-smoke',
-      data=replace(data, batch=batch, crop=(CROP, CROP), limit=IMAGES),
+      data=replace(
+          data, batch=batch, crop=(CROP, CROP), limit=IMAGES,
+          # A number, or a small share, might be all of so few, or none.
+          labelled=1.0 if data.labelled == 1 else 0.5,
+      ),
       segmentor=replace(experiment.segmentor, width=WIDTH, weights=''),
       adversary=replace(
           adversary, width=WIDTH, start=0,
           alternate_every=min(adversary.alternate_every, 1),
       ),
+      unlabelled=replace(experiment.unlabelled, start=0),
       optimizer=replace(
           optimizer, steps=min(optimizer.steps, STEPS),
           segmentor=replace(optimizer.segmentor, warmup=0),

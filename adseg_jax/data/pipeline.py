@@ -15,9 +15,40 @@ from adseg_jax.data.augment import augment
 from adseg_jax.data.examples import Examples
 from adseg_jax.errors import UserError
 
+# Added to the seed of what is drawn of images without labels: seeds have 32
+# bits, so that no run's labelled stream is another's unlabelled one.
+_UNLABELLED = 2**32
 # Rounds of the cipher behind the shuffle. TensorFlow's own function has 4,
 # which leaves structure in permutations of few examples.
 _ROUNDS = 8
+
+
+def batches(
+    labelled: Examples, unlabelled: Examples | None, data: config.Data, *,
+    seed: int, **where,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Batches of `train_batches`, with as many images without labels.
+
+  Args:
+    labelled: examples with labels.
+    unlabelled: examples whose labels are blank; None: there are none.
+    data: as there.
+    seed: as there.
+    **where: as there.
+
+  Returns:
+    An iterator as there; with 'unlabelled_image' and 'unlabelled_label', 0 or
+    255 where the crop lies beyond the image, in each batch, where there are
+    such images.
+  """
+  stream = train_batches(labelled, data, seed=seed, **where)
+  if unlabelled is None:
+    return stream
+  others = train_batches(unlabelled, data, seed=seed + _UNLABELLED, **where)
+  return (
+      batch | {f'unlabelled_{name}': x for name, x in other.items()}
+      for batch, other in zip(stream, others, strict=True)
+  )
 
 
 def train_batches(

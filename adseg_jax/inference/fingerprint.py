@@ -35,10 +35,13 @@ def of_data(
   """
   from adseg_jax.data.examples import load
   from adseg_jax.data.pipeline import train_batches
+  from adseg_jax.data.unlabelled import labelled
 
   data = dataclasses.replace(experiment.data, batch=1)
   dataset = datasets.find(data)
-  examples = load(dataset, data.train or dataset.train, data)
+  examples = labelled(
+      load(dataset, data.train or dataset.train, data), experiment
+  )
   digest = hashlib.sha256()
   for batch in itertools.islice(train_batches(
       examples, data, seed=experiment.seed, steps=count

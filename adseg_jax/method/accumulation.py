@@ -24,14 +24,17 @@ def in_parts(gradients, state, batch, method, turn, axis_name):
   count = method.accumulate
   if count == 1:
     return gradients(state, batch, method, turn, axis_name)
-  whole = downsample_labels(batch['label'], method.segmentor.stride)
-  size, found = len(whole) // count, None
+  whole = {
+      f'whole_{name}': downsample_labels(x, method.segmentor.stride)
+      for name, x in batch.items() if name.endswith('label')
+  }
+  size, found = len(batch['label']) // count, None
   for index in range(count):
     part = {
         name: x[index * size:(index + 1) * size] for name, x in batch.items()
     }
     one = gradients(
-        _of_part(state, index), part | {'whole': whole}, method, turn, axis_name
+        _of_part(state, index), part | whole, method, turn, axis_name
     )
     found = one if found is None else jax.tree.map(jnp.add, found, one)
     # A part waits for the one before: all at once, nothing would be saved.

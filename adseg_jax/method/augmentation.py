@@ -70,12 +70,16 @@ def changed(x, change: Change, scale: int):
   # Products: exact for zeros and ones, and no scatter in the gradient.
   x = jnp.einsum('bij,bjwc->biwc', rows, x, precision='highest')
   x = jnp.einsum('bij,bhjc->bhic', columns, x, precision='highest')
+  return jnp.where(hole((height, width), change, scale)[..., None], 0, x)
+
+
+def hole(size: tuple[int, int], change: Change, scale: int):
+  """bool [B,*size]: the pixels of each image that are in its hole."""
   first, last = scale * change.first, scale * change.last
-  hole = (
-      _between(height, first[:, 0], last[:, 0])[:, :, None]
-      & _between(width, first[:, 1], last[:, 1])[:, None, :]
+  return (
+      _between(size[0], first[:, 0], last[:, 0])[:, :, None]
+      & _between(size[1], first[:, 1], last[:, 1])[:, None, :]
   )
-  return jnp.where(hole[..., None], 0, x)
 
 
 def _selection(size: int, shift):

@@ -4,7 +4,13 @@ import dataclasses
 
 import flax.linen as nn
 
-from adseg_jax.config import Adversary, Experiment, Optimizer, Segmentor
+from adseg_jax.config import (
+    Adversary,
+    Experiment,
+    Optimizer,
+    Segmentor,
+    Unlabelled,
+)
 from adseg_jax.errors import UserError
 from adseg_jax.method.average import decay
 from adseg_jax.networks.discriminators import DISCRIMINATORS
@@ -25,6 +31,7 @@ class Method:
     accumulate: parts of a batch that are computed one after another.
     average: factor on older weights in the average of the segmentor's; 0: none
       is kept.
+    unlabelled: what images without labels teach.
   """
 
   segmentor: nn.Module
@@ -35,6 +42,7 @@ class Method:
   precision: str = 'float32'
   accumulate: int = 1
   average: float = 0.0
+  unlabelled: Unlabelled = dataclasses.field(default_factory=Unlabelled)
 
 
 def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
@@ -73,6 +81,7 @@ def make_method(experiment: Experiment, num_classes: int) -> Method:
       adversary, experiment.optimizer, precision=experiment.precision,
       accumulate=experiment.data.accumulate,
       average=decay(experiment.segmentor.average, experiment.data.batch),
+      unlabelled=experiment.unlabelled,
   )
 
 

@@ -21,6 +21,7 @@ from adseg_jax.method.optimizers import learnt, without_frozen
 from adseg_jax.method.penalty import r1
 from adseg_jax.method.reduction import mean_cross_entropy, mean_over, total
 from adseg_jax.method.turns import Turn, turns
+from adseg_jax.method.unlabelled import taught
 from adseg_jax.networks.segmentors import downsample_labels
 
 # Which of the two losses is pulled back.
@@ -39,7 +40,7 @@ def losses(
     taps: two zeros that are added to the logits, one where each part of
       equation 1 begins: what is pulled back to them is that part's gradient.
     batch: 'image' [B,H,W,3] and 'label' [B,H,W]: this device's part. Of a part
-      of that, 'whole' has the labels of all of it, as the logits have them.
+      of that, 'whole_label' has the labels of all of it, as the logits have.
     state: TrainState, for what of s is not a parameter.
     method: static; its objective may be another than bce.
     turn: whether a penalty is due; static.
@@ -52,7 +53,7 @@ def losses(
   x, adversary = batch['image'], method.adversary
   labels = downsample_labels(batch['label'], method.segmentor.stride)
   bce = smoothed(OBJECTIVES[adversary.objective], adversary.smoothing)
-  mean = mean_over(labels, axis_name, batch.get('whole'))
+  mean = mean_over(labels, axis_name, batch.get('whole_label'))
   logits, model_state = segment(segmentor, state, x, method, axis_name)
   s_x, y = class_maps(logits + taps[1], labels, method)
   a = judge(discriminator, x, state, method, axis_name)
@@ -73,11 +74,10 @@ def without_adversary(
     segmentor, _discriminator, taps, batch, *, state, method, axis_name, **_
 ):
   """`losses` for the control and before the adversary starts: mce and 0."""
+  x = batch['image']
   labels = downsample_labels(batch['label'], method.segmentor.stride)
-  logits, model_state = segment(
-      segmentor, state, batch['image'], method, axis_name
-  )
-  mean = mean_over(labels, axis_name, batch.get('whole'))
+  logits, model_state = segment(segmentor, state, x, method, axis_name)
+  mean = mean_over(labels, axis_name, batch.get('whole_label'))
   mce, metrics = mean_cross_entropy(logits + taps[0], labels, mean, method)
   return (mce, jnp.float32(0)), (model_state, metrics)
 
@@ -93,8 +93,9 @@ def gradients(state, batch, method: Method, turn: Turn, axis_name):
   """
   both, pull, (model_state, metrics) = jax.vjp(
       functools.partial(
-          losses if turn.adversary else without_adversary, batch=batch,
-          state=state, method=method, turn=turn, axis_name=axis_name,
+          taught(losses if turn.adversary else without_adversary),
+          batch=batch, state=state, method=method, turn=turn,
+          axis_name=axis_name,
       ), state.segmentor.params, state.discriminator.params,
       measures.taps(batch['label'], method.segmentor), has_aux=True,
   )
@@ -120,7 +121,7 @@ def train_step(
   Args:
     state: TrainState.
     batch: 'image' [B,H,W,3] float in 0..1 and 'label' [B,H,W] int, void 255:
-      this device's part.
+      this device's part; `unlabelled.taught` says what else may be there.
     method: static.
     turn: which networks learn, static; None asks `turns`.
     axis_name: the mapped axis of devices, or None.

@@ -5,6 +5,7 @@ import json
 import string
 from collections.abc import Callable
 
+from adseg_jax.config import LESSONS
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation import statistics
 from adseg_jax.evaluation.statistics import Difference, Summary
@@ -46,8 +47,14 @@ class Arm:
 
   @property
   def weight(self) -> float:
-    """Lambda; 0 is the control."""
+    """Lambda."""
     return self.first.settings['adversary.weight']
+
+  @property
+  def is_control(self) -> bool:
+    """Whether lambda is 0, and nothing is learnt from unlabelled images."""
+    lessons = (f'unlabelled.{name}' for name in LESSONS)
+    return not any(map(self.first.settings.get, ('adversary.weight', *lessons)))
 
   def values(self, measure: Callable[[Run], float | None]) -> dict:
     """Name of a run -> measure, of the runs that have it and know it."""
@@ -67,8 +74,8 @@ class Study:
 
   Attributes:
     arms: as they were named.
-    reference: the arm that the others are compared with: the first with
-      lambda = 0, the control, or else the first; None if there is one arm.
+    reference: the arm that the others are compared with: the first that is a
+      control, or else the first; None if there is one arm.
     rivals: the arms that are compared with it.
     main: the arm of which most is shown: the first rival, or the only arm.
     runs: of all arms, by arm, fold and seed.
@@ -129,7 +136,7 @@ def study(runs: list[Run]) -> Study:
       Arm(*names, colour, groups[colour])
       for colour, names in enumerate(_names(groups))
   ]
-  control = next((arm for arm in arms if arm.weight == 0), arms[0])
+  control = next((arm for arm in arms if arm.is_control), arms[0])
   rivals = [arm for arm in arms if arm is not control]
   return Study(
       arms=arms, reference=control if rivals else None, rivals=rivals,

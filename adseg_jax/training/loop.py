@@ -8,9 +8,10 @@ from etils import epath
 
 from adseg_jax import config, environment
 from adseg_jax.data import dataset as datasets
+from adseg_jax.data import shares
 from adseg_jax.data.balance import class_weights, given_weights
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.method import average
+from adseg_jax.method import average, unlabelled
 from adseg_jax.method.method import make_method
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
@@ -29,6 +30,7 @@ from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.validation import validate
+from adseg_jax.wording import counted
 
 
 def train(
@@ -60,6 +62,8 @@ def train(
   dataset = datasets.find(experiment.data)
   method = make_method(experiment, len(dataset.classes))
   validate(experiment, method.segmentor.stride, jax.device_count())
+  unlabelled.check(method, experiment.data.crop)
+  shares.pictures(experiment.data.unlabelled)
   given_weights(experiment.data, dataset.classes)
   if profile:
     tracing.check(workdir)
@@ -77,13 +81,15 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
   """Trains a run that is not finished; `stack` closes what it opens."""
   interruption = stack.enter_context(Interruption())
   borrowed = _origin(workdir, experiment, dataset, method)
-  training, validation, test = _load(dataset, experiment.data)
+  training, others, validation, test = _load(dataset, experiment)
   now = {
       experiment.data.train or dataset.train: splits.describe(training),
       dataset.validation: splits.describe(validation),
   }
   if test:
     now[dataset.test] = splits.describe(test)
+  if others:
+    now[splits.UNLABELLED] = splits.describe(others)
   record.agree(experiment, dataset, now, borrowed)
   parallel.on_main(
       lambda: _claim(workdir, experiment, dataset, now, amend, stack)
@@ -99,7 +105,7 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
   )
   steps = experiment.optimizer.steps
   try:
-    _step(live, training, method, scorer, interruption, stack)
+    _step(live, (training, others), method, scorer, interruption, stack)
     scorer.finish(live, steps)
   except Stopped:
     live.keep()
@@ -128,8 +134,8 @@ def _origin(workdir, experiment: config.Experiment, dataset, method):
   return found
 
 
-def _load(dataset, data: config.Data):
-  """Examples to train on, of the validation split, and of the test split.
+def _load(dataset, experiment: config.Experiment):
+  """Examples with and without labels, of the validation and the test split.
 
   All at the start, so that what is wrong is not found at the end. What is
   scored has its own size.
@@ -137,10 +143,12 @@ def _load(dataset, data: config.Data):
   # TensorFlow takes seconds to import: not before the settings are checked.
   with environment.importing():
     from adseg_jax.data.examples import load
+    from adseg_jax.data.unlabelled import divide
 
+  data = experiment.data
   scored = dataclasses.replace(data, size=(0, 0))
   return (
-      load(dataset, data.train or dataset.train, data),
+      *divide(load(dataset, data.train or dataset.train, data), experiment),
       load(dataset, dataset.validation, scored),
       dataset.test and load(dataset, dataset.test, scored),
   )
@@ -192,9 +200,15 @@ def _begin(live, dataset, now, borrowed):
     live.writer.message(f'Amended {run.in_words(live.state.step, changed)}')
   if borrowed:
     live.writer.message(borrowed.words)
+  if splits.UNLABELLED in now:
+    name = live.experiment.data.train or dataset.train
+    live.writer.message(
+        f'{counted(now[name].count, "image")} with labels, '
+        f'{now[splits.UNLABELLED].count} without'
+    )
 
 
-def _step(live, training, method, scorer, interruption, stack):
+def _step(live, examples, method, scorer, interruption, stack):
   """All steps, with their lines, evaluations and checkpoints.
 
   Raises:
@@ -210,7 +224,7 @@ def _step(live, training, method, scorer, interruption, stack):
     _save(live, start, scorer)
   starvation = Starvation(start)
   stream = stack.enter_context(
-      contextlib.closing(_batches(live, training, steps))
+      contextlib.closing(_batches(live, examples, steps))
   )
   for step, batch in enumerate(stream, start + 1):
     turn = turns(step - 1, method.adversary)
@@ -238,12 +252,12 @@ def _step(live, training, method, scorer, interruption, stack):
   interruption.begin()
 
 
-def _batches(live, training, steps: int):
+def _batches(live, examples, steps: int):
   """Yields the batches that are left of the run's stream, on the devices."""
-  from adseg_jax.data.pipeline import train_batches
+  from adseg_jax.data.pipeline import batches
 
-  stream = train_batches(
-      training, live.experiment.data, seed=live.experiment.seed,
+  stream = batches(
+      *examples, live.experiment.data, seed=live.experiment.seed,
       start=int(live.state.step), steps=steps, host=jax.process_index(),
       hosts=jax.process_count(),
   )

@@ -26,7 +26,7 @@ PACKAGES = (
 )
 # Where files lie is not part of the experiment: a run may move to another
 # machine.
-PLACES = ('data.root', 'data.prepared')
+PLACES = ('data.root', 'data.prepared', 'data.unlabelled')
 NAME = 'experiment.json'
 # What a finished run has, on its validation and its test split.
 SCORES = 'scores.json'

@@ -14,6 +14,8 @@ from adseg_jax.wording import counted
 
 # Names of examples, with what tells whether one has changed.
 NAMES = 'examples.json'
+# Stands for a split: images that a run has without labels.
+UNLABELLED = 'unlabelled'
 
 
 class Split(NamedTuple):

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from adseg_jax.config import Data, Experiment, flatten
+from adseg_jax.config import LESSONS, Data, Experiment, flatten
 from adseg_jax.errors import UserError
 from adseg_jax.wording import counted
 
@@ -41,6 +41,7 @@ def validate(experiment: Experiment, stride: int, devices: int):
     )
   _check_turns(experiment)
   _check_parts(experiment.data, devices)
+  _check_unlabelled(experiment)
 
 
 def _check_parts(data: Data, devices: int):
@@ -68,6 +69,37 @@ def _check_turns(experiment: Experiment):
     )
 
 
+def _check_unlabelled(experiment: Experiment):
+  """Refuses what nothing can be learnt from, or nothing is."""
+  data, adversary = experiment.data, experiment.adversary
+  options, steps = experiment.unlabelled, experiment.optimizer.steps
+  if data.unlabelled and not options.teaches:
+    raise UserError(
+        f'--data.unlabelled {data.unlabelled}: nothing learns from it: give '
+        '--unlabelled.fixmatch 1 or another of --unlabelled, or leave it out'
+    )
+  none = data.labelled == 1 and not data.unlabelled
+  late = options.start >= steps
+  for field, wrong, what in (
+      *((name, none, 'there are no unlabelled images: give --data.labelled '
+         '0.125, or a folder as --data.unlabelled') for name in LESSONS),
+      *((name, not adversary.weight, 'there is no discriminator: give an '
+         '--adversary.weight above 0, or 0 here') for name in LESSONS[:2]),
+      *((name, late, f'it would start in step {options.start + 1} of {steps}: '
+         'give a lower --unlabelled.start') for name in LESSONS[1:]),
+      ('adversarial', adversary.feature_matching,
+       'there is no true map whose features theirs could match: give '
+       '--adversary.no-feature-matching, or 0 here'),
+      ('mean_teacher', not experiment.segmentor.average,
+       'the teacher is the average of the weights: give --segmentor.average, '
+       'such as 10000 images'),
+  ):
+    if getattr(options, field) and wrong:
+      raise UserError(
+          f'--unlabelled.{field} is {getattr(options, field):g}: {what}'
+      )
+
+
 def rules(stride: int, devices: int) -> tuple[tuple, ...]:
   """What every number of an experiment may be.
 
@@ -87,6 +119,9 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('data.limit', *_whole(0)),
       ('data.fold', *_whole(0, 4)),
       ('data.held_out', lambda x: 0 < x < 1, 'a share, 0 < share < 1'),
+      ('data.labelled',
+       lambda x: 0 < x <= 1 or (x <= _COUNT and x > 1 and x == int(x)),
+       'a share, 0 < share <= 1, or a number of images'),
       ('data.batch', *shared),
       ('data.accumulate', *_whole(1, _BATCH)),
       ('data.crop', lambda sides: all(
@@ -108,6 +143,10 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('adversary.smoothing', lambda x: 0 <= x < 0.5, '0 <= smoothing < 0.5'),
       ('adversary.r1', *_real(1e6)),
       ('adversary.r1_every', *_whole(1)),
+      *((f'unlabelled.{name}', *_real(1e6)) for name in LESSONS),
+      ('unlabelled.trust', *_real(1)),
+      ('unlabelled.confidence', *_real(1)),
+      ('unlabelled.start', *_whole(0)),
       ('optimizer.steps', *_whole(1)),
       *_update('optimizer.segmentor'),
       *_update('optimizer.discriminator'),

@@ -1,0 +1,137 @@
+"""Training images that keep their labels, and images that have none.
+
+Those are Examples, too, whose labels are blank: 0 in all of the image, so that
+a training crop tells by void what of it lies beyond.
+"""
+
+import functools
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from adseg_jax.config import Data, Experiment
+from adseg_jax.data import pictures, shares
+from adseg_jax.data.encoded import Encoded
+from adseg_jax.data.examples import Examples
+from adseg_jax.data.inspection import in_threads
+from adseg_jax.data.labels import encode
+from adseg_jax.errors import UserError
+
+# Before the names of images that are of no split, which may be those of one.
+PREFIX = 'unlabelled/'
+
+
+class _Row(NamedTuple):
+  """An image without label: its name, file, blank label, and a digest."""
+
+  name: str
+  image: bytes
+  label: bytes
+  content: str = ''
+
+
+def divide(
+    training: Examples, experiment: Experiment
+) -> tuple[Examples, Examples | None]:
+  """(training images with labels, images without), as the settings say.
+
+  Args:
+    training: the training split; it is used up.
+    experiment: its data, seed and `unlabelled`.
+
+  Returns:
+    No images without labels where nothing is to be learnt from them.
+
+  Raises:
+    UserError: none is left with a label, or none without that is needed; a
+      file can't be read.
+  """
+  data, teaches = experiment.data, experiment.unlabelled.teaches
+  places = shares.kept(training.names, data.labelled, experiment.seed)
+  others = _unlabelled(training, places, data) if teaches else None
+  return _only(training, places), others
+
+
+def labelled(training: Examples, experiment: Experiment) -> Examples:
+  """The training images with labels alone; `training` is used up."""
+  return _only(training, shares.kept(
+      training.names, experiment.data.labelled, experiment.seed
+  ))
+
+
+def _only(examples: Examples, places: list[int]) -> Examples:
+  if len(places) == len(examples):
+    return examples
+  examples.images.keep(places)
+  examples.labels.keep(places)
+  return Examples(
+      examples.images, examples.labels,
+      tuple(examples.names[place] for place in places), examples.digest,
+  )
+
+
+def _unlabelled(training: Examples, places, data: Data) -> Examples:
+  """All other images of the split, then those of the folder.
+
+  Raises:
+    UserError: there are none.
+  """
+  images, labels, names, contents = Encoded(), Encoded(), [], []
+  for rows in _losing(training, places), _of_folder(data):
+    for row in rows:
+      images.extend([row.image])
+      labels.extend([row.label])
+      names.append(row.name)
+      contents.append(f'{row.name} {row.content}\n')
+  if not names:
+    raise UserError(
+        f'--data.labelled is {data.labelled:g}: all {len(training)} training '
+        'images keep their labels, and none is unlabelled: give less, or a '
+        'folder as --data.unlabelled'
+    )
+  whole = ''.join([training.digest, '\n', *contents])
+  digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
+  return Examples(images, labels, tuple(names), digest)
+
+
+def _losing(training: Examples, places):
+  """Yields the training images that are at no such place."""
+  for place in sorted(set(range(len(training))) - set(places)):
+    with Image.open(io.BytesIO(training.labels[place])) as label:
+      width, height = label.size
+    yield _Row(
+        training.names[place], training.images[place], _blank(height, width)
+    )
+
+
+def _of_folder(data: Data):
+  """Yields the images in the folder, read as those with labels are."""
+  found = shares.pictures(data.unlabelled, data.limit)
+  return in_threads(lambda item: _read(*item, data.size), found.items())
+
+
+def _read(name: str, path: Path, size: tuple[int, int]) -> _Row:
+  try:
+    content = path.read_bytes()
+    file = pictures.plain(content).file
+    image = pictures.read(file)  # to see that it is whole
+  except (pictures.Unreadable, OSError) as error:
+    raise UserError(
+        f"{path}: the image can't be read, replace it: {error}"
+    ) from error
+  if any(size):
+    image = pictures.resize(image, size)
+    file = pictures.encode(image)
+  return _Row(
+      PREFIX + name, file, _blank(*image.shape[:2]),
+      hashlib.sha256(content).hexdigest(),
+  )
+
+
+@functools.cache
+def _blank(height: int, width: int) -> bytes:
+  return encode(np.zeros((height, width), np.uint8))

@@ -1,0 +1,268 @@
+"""What images without labels teach the segmentor, beside equations 1 and 2.
+
+The adversarial loss of their maps, and self-training where the discriminator
+believes them (Hung et al. 2018, arXiv:1802.07934); and two rivals that need no
+discriminator: the mean teacher (Tarvainen and Valpola 2017, arXiv:1703.01780)
+and FixMatch (Sohn et al. 2020, arXiv:2001.07685), for pixels. The discriminator
+itself learns from labelled images alone.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adseg_jax.errors import UserError
+from adseg_jax.method import strength, views
+from adseg_jax.method.encodings import VOID
+from adseg_jax.method.forward import class_maps, judge, segment
+from adseg_jax.method.losses import OBJECTIVES
+from adseg_jax.method.method import Method
+from adseg_jax.method.precision import cast
+from adseg_jax.method.reduction import Mean, mean_cross_entropy, mean_over
+from adseg_jax.method.state import TrainState, image_keys
+from adseg_jax.networks.segmentors import downsample_labels
+from adseg_jax.networks.segmentors.resolution import sides
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lesson:
+  """A batch without labels, and what a step has to learn from it.
+
+  Attributes:
+    segmentor: parameters of s.
+    discriminator: parameters of a.
+    images: [B,H,W,3] in 0..1, this device's part.
+    labels: int [B,h,w]: 0 within the images, void beyond them.
+    mean: over the batch of all devices, of what lies within the images.
+    state: TrainState, with the key of what is random here.
+    method: static.
+    axis_name: the mapped axis of devices, or None.
+  """
+
+  segmentor: dict
+  discriminator: dict
+  images: jax.Array
+  labels: jax.Array
+  mean: Mean
+  state: TrainState
+  method: Method
+  axis_name: str | None
+
+  @functools.cached_property
+  def logits(self):
+    """The segmentor's [B,h,w,C] as it trains."""
+    return self.logits_of(self.images)
+
+  def logits_of(self, images):
+    """The same of other images; statistics are those of labelled ones."""
+    return segment(
+        self.segmentor, self.state, images, self.method, self.axis_name
+    )[0]
+
+  @functools.cached_property
+  def strong(self):
+    """Logits of strong views [B,h,w,C]; bool [B,h,w], what they can tell."""
+    keys = image_keys(
+        _with_key(self.state, 0), len(self.images), self.axis_name
+    )
+    images, hidden = views.strong(
+        self.images, keys, self.method.segmentor.stride
+    )
+    return self.logits_of(images), self.mean.valid & ~hidden
+
+  def verdict(self, method: Method):
+    """The discriminator's logits of the segmentor's maps."""
+    maps, _ = class_maps(self.logits, self.labels, method)
+    a = judge(
+        self.discriminator, self.images, self.state, method, self.axis_name
+    )
+    return a(maps)[0]
+
+  def cross_entropy(self, logits, classes, counts):
+    """Mean cross-entropy, of what counts; and the share of that.
+
+    The mean is over all that lies within the images, so that what does not
+    count weakens the loss.
+    """
+    labels = jnp.where(counts & self.mean.valid, classes, VOID)
+    loss, _ = mean_cross_entropy(logits, labels, self.mean, self.method)
+    return loss, self.mean(jnp.float32(labels != VOID))
+
+
+def adversarial(lesson: Lesson):
+  """lambda bce(a(x, s(x)), 1), by a factor."""
+  adversary, options = lesson.method.adversary, lesson.method.unlabelled
+  bce = OBJECTIVES[adversary.objective]
+  fake = lesson.verdict(lesson.method)
+  loss = lesson.mean(bce.segmentor(fake))
+  factor = options.adversarial * strength.of(lesson.state, adversary)
+  return factor * loss, loss, lesson.mean(bce.probability(fake))
+
+
+def self_training(lesson: Lesson):
+  """The segmentor's classes are labels where the discriminator is sure."""
+  adversary, options = lesson.method.adversary, lesson.method.unlabelled
+  # As they are: what the discriminator is shown otherwise is moved.
+  as_it_is = dataclasses.replace(
+      lesson.method, adversary=dataclasses.replace(adversary, augment=())
+  )
+  sure = OBJECTIVES[adversary.objective].probability(lesson.verdict(as_it_is))
+  loss, share = lesson.cross_entropy(
+      lesson.logits, jnp.argmax(lesson.logits, -1), sure > options.trust
+  )
+  return _begun(lesson) * options.self_training * loss, loss, share
+
+
+def mean_teacher(lesson: Lesson):
+  """Mean square of the difference to the average's probabilities.
+
+  Of a strong view to those of the image, over classes.
+  """
+  method = lesson.method
+  taught = probabilities(lesson.state.segmentor.average, lesson.images, method)
+  logits, tells = lesson.strong
+  terms = ((jax.nn.softmax(logits) - taught) ** 2).mean(-1)
+  terms = jnp.where(tells, terms, 0)
+  same = tells & (jnp.argmax(logits, -1) == jnp.argmax(taught, -1))
+  loss = lesson.mean(terms)
+  wanted = loss
+  if method.adversary.reduction == 'sum':
+    wanted = lesson.mean(terms.sum((1, 2)))
+  factor = _begun(lesson) * method.unlabelled.mean_teacher
+  return factor * wanted, loss, lesson.mean(jnp.float32(same))
+
+
+def fixmatch(lesson: Lesson):
+  """The segmentor's confident classes are labels for a strong view."""
+  method, options = lesson.method, lesson.method.unlabelled
+  variables = {
+      'params': jax.lax.stop_gradient(lesson.segmentor),
+      **lesson.state.segmentor.model_state,
+  }
+  weak = probabilities(variables, lesson.images, method)
+  logits, tells = lesson.strong
+  loss, share = lesson.cross_entropy(
+      logits, jnp.argmax(weak, -1), tells & (weak.max(-1) >= options.confidence)
+  )
+  return _begun(lesson) * options.fixmatch * loss, loss, share
+
+
+# Field of config.Unlabelled -> function of a Lesson to (what is added to the
+# segmentor's loss, two metrics); the metrics' names; whether it needs the
+# discriminator.
+TERMS = {
+    'adversarial': (
+        adversarial, ('unlabelled_adversarial_loss', 'd_unlabelled'), True
+    ),
+    'self_training': (
+        self_training, ('self_training_loss', 'self_training_share'), True
+    ),
+    'mean_teacher': (
+        mean_teacher, ('mean_teacher_loss', 'mean_teacher_agreement'), False
+    ),
+    'fixmatch': (fixmatch, ('fixmatch_loss', 'fixmatch_share'), False),
+}
+
+
+def taught(losses):
+  """`losses`, to whose first what unlabelled images teach is added.
+
+  Where they teach nothing it is the function as it was. Its batch then has
+  'unlabelled_image' [B,H,W,3] and 'unlabelled_label' [B,H,W], 0 or void, too.
+  """
+  def both(
+      segmentor, discriminator, taps, batch, *, state, method, turn, axis_name
+  ):
+    (one, two), (model_state, metrics) = losses(
+        segmentor, discriminator, taps, batch, state=state, method=method,
+        turn=turn, axis_name=axis_name,
+    )
+    if method.unlabelled.teaches:
+      lesson = _lesson(
+          segmentor, discriminator, batch, state, method, axis_name
+      )
+      added, told = learn(lesson, turn)
+      one, metrics = one + added, metrics | told
+    return (one, two), (model_state, metrics)
+
+  return both
+
+
+def learn(lesson: Lesson, turn):
+  """(what is added to the segmentor's loss, metrics) of a step.
+
+  Metrics have the same names whosever turn it is; nan where nothing is known.
+  """
+  added, metrics = jnp.float32(0), {}
+  for name, (term, names, judged) in TERMS.items():
+    if not getattr(lesson.method.unlabelled, name):
+      continue
+    values = map(jnp.float32, (0, np.nan, np.nan))
+    if turn.segmentor and (turn.adversary or not judged):
+      values = term(lesson)
+    more, *told = values
+    added, metrics = added + more, metrics | dict(zip(names, told, strict=True))
+  return added, metrics
+
+
+def probabilities(variables, images, method: Method):
+  """The segmentor's [B,h,w,C] as it is used, without dropout."""
+  params = cast(variables['params'], method.precision)
+  logits = method.segmentor.apply(
+      variables | {'params': params}, images, train=False
+  )
+  return jax.nn.softmax(cast(logits, 'float32'))
+
+
+def check(method: Method, crop: tuple[int, int]):
+  """Refuses a discriminator that can't say which pixels it believes.
+
+  Args:
+    method: what is trained.
+    crop: height and width of a training crop.
+
+  Raises:
+    UserError: it has one logit an image, and masks are wanted.
+  """
+  if not method.unlabelled.self_training:
+    return
+  depth = method.segmentor.num_classes
+  depth *= 3 if method.adversary.encoding == 'product' else 1
+  shapes = [(1, *sides(crop, method.segmentor.stride), depth), (1, *crop, 3)]
+  logits, _ = jax.eval_shape(
+      method.discriminator.init_with_output, jax.random.key(0),
+      *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes),
+  )
+  if logits.ndim < 3:
+    raise UserError(
+        f'--unlabelled.self-training is {method.unlabelled.self_training:g}: '
+        'the discriminator has one logit an image and cannot say which pixels '
+        'are true: give --adversary.discriminator patch, or 0'
+    )
+
+
+def _lesson(segmentor, discriminator, batch, state, method, axis_name):
+  labels = downsample_labels(batch['unlabelled_label'], method.segmentor.stride)
+  return Lesson(
+      segmentor, discriminator, batch['unlabelled_image'], labels,
+      mean_over(labels, axis_name, batch.get('whole_unlabelled_label')),
+      _with_key(state, 5), method, axis_name,
+  )
+
+
+def _with_key(state, place: int):
+  """The state with a key of its own.
+
+  The sixth beside those that `state.step_key` tells of is of what is random
+  here, so that masks are not those of labelled images; the first below that is
+  of strong views.
+  """
+  return state.replace(key=jax.random.fold_in(state.key, place))
+
+
+def _begun(lesson: Lesson):
+  """1 from the step on at which labels of its own are worth something."""
+  return jnp.float32(lesson.state.step >= lesson.method.unlabelled.start)
