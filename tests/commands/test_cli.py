@@ -21,7 +21,7 @@ from toy import on_toy
 
 from adseg_jax import config
 from adseg_jax.commands import cli
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import Adversary, Data, Experiment, Unlabelled, flatten
 from adseg_jax.data import dataset as datasets
 from adseg_jax.data import examples
 from adseg_jax.errors import UserError
@@ -337,6 +337,25 @@ def test_the_control_differs_in_lambda_and_name_only():
   changed = {name for name in ours if ours[name] != theirs[name]}
   assert changed == {'name', 'adversary.weight'}
   assert ours['adversary.weight'] == 0
+
+
+def test_the_control_learns_from_labelled_images_alone():
+  experiment = Experiment(
+      data=Data(labelled=0.5, unlabelled='more'), unlabelled=Unlabelled(
+          adversarial=0.1, self_training=0.2, mean_teacher=1.0, fixmatch=1.0,
+          trust=0.3,
+      ),
+  )
+  assert cli.differs_from_control(experiment)
+  control = cli.control_of(experiment)
+  assert control.unlabelled == Unlabelled(trust=0.3)
+  assert control.data == Data(labelled=0.5)
+  assert not cli.differs_from_control(control)
+  for one in Adversary(), Adversary(weight=0.0):
+    for other in Unlabelled(), Unlabelled(fixmatch=1.0):
+      assert cli.differs_from_control(
+          Experiment(adversary=one, unlabelled=other)
+      ) == (one.weight > 0 or other.fixmatch > 0)
 
 
 def test_json_holds_every_field():

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,34 @@ def test_a_control_has_what_its_arm_shares_with_it():
   assert control.experiment.adversary == Adversary(
       weight=0, tau=0.8, reduction='sum'
   )
+
+
+def test_arms_that_learn_from_unlabelled_images_have_the_same_control():
+  few = ['data.labelled 0.125']
+  fixmatch = 'b adversary.weight 0 unlabelled.fixmatch 1 data.unlabelled more'
+  assert named(
+      'a unlabelled.adversarial 0.1 unlabelled.self-training 0.1', fixmatch,
+      'c data.unlabelled more unlabelled.mean_teacher 1', settings=few,
+  ) == [
+      ('standard', 'standard'), ('a', 'standard'), ('b', 'standard'),
+      ('c', 'standard'),
+  ]
+  control, arm = found(fixmatch, settings=few)
+  assert control.experiment == dataclasses.replace(
+      control_of(arm.experiment), name='toy-control'
+  )
+
+
+def test_what_all_arms_learn_from_unlabelled_images_a_control_does_not():
+  standard, only = found(settings=[
+      'unlabelled.fixmatch 1', 'adversary.weight 0', 'data.unlabelled more'
+  ])
+  assert only.experiment.unlabelled.fixmatch == 1 and only.control == 'standard'
+  assert standard.experiment == control_of(only.experiment)
+  assert '--data.unlabelled' in standard.options
+  assert '--unlabelled.fixmatch' not in found(
+      settings=['unlabelled.start 3']
+  )[0].options
 
 
 @pytest.mark.parametrize('words,said', [

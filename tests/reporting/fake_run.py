@@ -36,7 +36,7 @@ def _train_line(step, weight):
 
 def write_run(
     folder, weight=0.1, seed=0, confusion=CONFUSION, steps=4, test=None,
-    data=None, **adversary
+    data=None, unlabelled=None, **adversary
 ):
   """A finished run as the training loop leaves it.
 
@@ -48,12 +48,14 @@ def write_run(
     steps: length of the run; each has a line of metrics.
     test: confusion of the test split, if there is one.
     data: settings of the data.
+    unlabelled: settings of images without labels.
     adversary: further settings of the adversary.
   """
   (folder / 'panels').mkdir(parents=True)
   experiment = config.Experiment(
       name='<Toy>', seed=seed, data=config.Data(**(data or {})),
       adversary=config.Adversary(weight=weight, **adversary),
+      unlabelled=config.Unlabelled(**(unlabelled or {})),
       optimizer=config.Optimizer(steps=steps),
   )
   about = {

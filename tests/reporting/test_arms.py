@@ -53,6 +53,14 @@ def test_the_control_is_compared_with_wherever_it_is_named(new_run):
     assert found.main.weight == 0.02
 
 
+def test_what_learns_from_unlabelled_images_is_no_control(new_run):
+  rival = new_run('a', weight=0.0, unlabelled={'fixmatch': 1.0})
+  control, weak = new_run('b', weight=0.0), new_run('c', weight=0.1)
+  found = _study(rival, control, weak)
+  assert found.reference is found.arms[1] and found.main is found.arms[0]
+  assert _study(rival, weak).reference.first.settings['unlabelled.fixmatch'] == 1
+
+
 def test_without_a_control_the_first_is_compared_with(new_run):
   found = _study(new_run('a', weight=0.5), new_run('b', weight=0.2))
   assert found.reference.weight == 0.5

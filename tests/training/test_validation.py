@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import LESSONS, Experiment, flatten
 from adseg_jax.errors import UserError
 from adseg_jax.training.validation import rules, validate
 
@@ -78,6 +78,10 @@ def test_the_defaults_work_on_one_and_on_eight_devices():
     ('adversary.r1', 0.0), ('adversary.r1', 1e6),
     ('adversary.smoothing', 0.0), ('adversary.smoothing', 0.49),
     ('adversary.r1_every', 1),
+    ('data.labelled', 1e-6), ('data.labelled', 1.0), ('data.labelled', 2.0),
+    ('data.labelled', 2.0**31 - 1), ('unlabelled.fixmatch', 0.0),
+    ('unlabelled.trust', 0.0), ('unlabelled.trust', 1.0),
+    ('unlabelled.confidence', 1.0), ('unlabelled.start', 0),
     ('adversary.alternate_every', 0), ('optimizer.steps', 1),
     ('evaluation.every', 1), ('evaluation.batch', 8), ('evaluation.panels', 0),
     ('logging.every', 1), ('logging.checkpoint_every', 1), ('data.limit', 0),
@@ -117,6 +121,12 @@ def test_the_last_value_that_works(field, value):
     ('adversary.r1', 1.1e6, '1100000.0'), ('adversary.r1_every', 0, '0'),
     ('adversary.pull', -0.1, '-0.1'), ('adversary.pull', 100.1, '100.1'),
     ('adversary.start', -1, '-1'), ('adversary.alternate_every', -1, '-1'),
+    ('data.labelled', 0.0, '0.0'), ('data.labelled', 1.5, '1.5'),
+    ('data.labelled', -0.5, '-0.5'), ('data.labelled', 2.0**31, '2147483648.0'),
+    ('unlabelled.adversarial', -0.1, '-0.1'),
+    ('unlabelled.mean_teacher', 1.1e6, '1100000.0'),
+    ('unlabelled.trust', 1.1, '1.1'), ('unlabelled.confidence', -0.1, '-0.1'),
+    ('unlabelled.start', -1, '-1'),
     ('optimizer.steps', 0, '0'), ('evaluation.every', 0, '0'),
     ('evaluation.batch', 0, '0'), ('evaluation.batch', 20, '20'),
     ('evaluation.panels', -1, '-1'), ('logging.every', 0, '0'),
@@ -167,3 +177,49 @@ def test_an_adversary_that_never_learns_is_no_control(start, every, works):
   message = str(caught.value)
   assert message.startswith(f'--adversary.{field}: the discriminator would')
   assert f'in step {start + every + 1} of 1000' in message
+
+
+LABELS = {'data.labelled': 0.125}
+FOLDER = {'data.unlabelled': 'more'}
+
+
+@pytest.mark.parametrize('fields,said', [
+    (FOLDER, r'--data\.unlabelled more: nothing learns from it'),
+    *(({f'unlabelled.{name}': 0.5},
+       rf'--unlabelled\.{name} is 0\.5: there are no unlabelled images')
+      for name in LESSONS),
+    *((LABELS | {f'unlabelled.{name}': 0.5, 'adversary.weight': 0.0},
+       f'{name} is 0.5: there is no discriminator') for name in LESSONS[:2]),
+    *((FOLDER | {f'unlabelled.{name}': 0.5, 'unlabelled.start': 1000},
+       f'{name} is 0.5: it would start in step 1001 of 1000')
+      for name in LESSONS[1:]),
+    (LABELS | {'unlabelled.adversarial': 1.0,
+               'adversary.feature_matching': True},
+     'adversarial is 1: there is no true map'),
+    (LABELS | {'unlabelled.mean_teacher': 1.0},
+     'mean_teacher is 1: the teacher is the average'),
+])
+def test_what_teaches_nothing_is_refused(fields, said):
+  experiment = Experiment()
+  for field, value in fields.items():
+    experiment = changed(experiment, field, value)
+  with pytest.raises(UserError, match=said) as caught:
+    validate(experiment, 4, 8)
+  assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('fields', [
+    LABELS, LABELS | {'adversary.weight': 0.0},
+    LABELS | {'unlabelled.adversarial': 0.1, 'unlabelled.start': 5000},
+    FOLDER | {'unlabelled.adversarial': 0.1, 'unlabelled.self_training': 0.1},
+    LABELS | {'adversary.weight': 0.0, 'unlabelled.fixmatch': 1.0},
+    FOLDER | {'unlabelled.mean_teacher': 1.0, 'segmentor.average': 100,
+              'unlabelled.start': 999},
+    LABELS | {'unlabelled.fixmatch': 1.0, 'adversary.feature_matching': True},
+])
+def test_what_can_be_learnt(fields):
+  """With few labels also no lesson: that is what lessons are compared with."""
+  experiment = Experiment()
+  for field, value in fields.items():
+    experiment = changed(experiment, field, value)
+  validate(experiment, 4, 8)
