@@ -35,7 +35,8 @@ class Arguments:
   """Folder of the run, or a URL such as gs://BUCKET/RUN; the same command in
   the same folder continues it."""
   control: bool = False
-  """Also train the lambda = 0 control, in WORKDIR/control, and compare."""
+  """Also train the lambda = 0 control, on labelled images alone, in
+  WORKDIR/control, and compare."""
   amend: bool = False
   """Continue the run in WORKDIR with other optimizer.steps, learning rates,
   evaluation or logging, or with files that were replaced; experiment.json

@@ -23,13 +23,13 @@ class Arguments:
   """Trains an experiment script with several seeds in its arms, and compares.
 
   Each schedule has a control beside its arms, named standard: the same with
-  adversary.weight 0. Without --arm there is one arm, adversarial, which is the
-  script's experiment. Each run has a process and a folder of its own,
-  WORKDIR/ARM/seedK or WORKDIR/ARM/foldF/seedK; the same command again leaves
-  finished runs and continues the others. So do machines that share the folder:
-  each takes runs that no other is in, and the last writes WORKDIR/report.html,
-  which compares the arms with their control (report-CONTROL.html with a further
-  one).
+  adversary.weight 0 and labelled images alone. Without --arm there is one arm,
+  adversarial, which is the script's experiment. Each run has a process and a
+  folder of its own, WORKDIR/ARM/seedK or WORKDIR/ARM/foldF/seedK; the same
+  command again leaves finished runs and continues the others. So do machines
+  that share the folder: each takes runs that no other is in, and the last
+  writes WORKDIR/report.html, which compares the arms with their control
+  (report-CONTROL.html with a further one).
 
     adseg run experiments/earth.py --seeds 0 1 2 3 4 --workdir runs/table
 

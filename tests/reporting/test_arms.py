@@ -58,7 +58,8 @@ def test_what_learns_from_unlabelled_images_is_no_control(new_run):
   control, weak = new_run('b', weight=0.0), new_run('c', weight=0.1)
   found = _study(rival, control, weak)
   assert found.reference is found.arms[1] and found.main is found.arms[0]
-  assert _study(rival, weak).reference.first.settings['unlabelled.fixmatch'] == 1
+  found = _study(rival, weak)
+  assert found.reference is found.arms[0] and not found.reference.is_control
 
 
 def test_without_a_control_the_first_is_compared_with(new_run):
