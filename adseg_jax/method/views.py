@@ -32,19 +32,19 @@ def strong(images, keys, stride: int):
   Returns:
     Views [B,H,W,3] in 0..1; bool [B,h,w], the cells that are hidden.
   """
-  colours, places = jax.vmap(jax.random.split, out_axes=1)(keys)
+  views, places = jax.vmap(_recoloured)(images, keys)
   size = images.shape[1:3]
   cells = sides(size, stride)
   change = augmentation.draw(places, cells, ('cutout',))
   hole = augmentation.hole(size, change, stride)[..., None]
-  views = jnp.where(hole, HIDDEN, jax.vmap(_recoloured)(images, colours))
-  return views, augmentation.hole(cells, change, 1)
+  return jnp.where(hole, HIDDEN, views), augmentation.hole(cells, change, 1)
 
 
 def _recoloured(image, key):
-  """[H,W,3] with another brightness, contrast and saturation, in 0..1."""
+  """([H,W,3] in other colours, a key for what is drawn next)."""
+  key, after = jax.random.split(key)
   drawn = jax.random.uniform(key, (3,), minval=-COLOUR, maxval=COLOUR)
-  return recoloured(image, drawn[0], 1 + drawn[1], 1 + drawn[2])
+  return recoloured(image, drawn[0], 1 + drawn[1], 1 + drawn[2]), after
 
 
 def recoloured(image, shift, contrast, saturation):
