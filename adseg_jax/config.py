@@ -59,8 +59,9 @@ class Data:
   seed draws them, and a smaller share's are among a larger one's. The others
   are unlabelled."""
   unlabelled: str = ''
-  """Folder of further images without labels; read where `unlabelled` has a use
-  for them."""
+  """Folder of further images without labels."""
+  unlabelled_split: str = ''
+  """Split of the data set whose images are taken without their labels, too."""
   prepared: str = ''
   """Folder where TFDS keeps prepared data sets; empty: TFDS's own default,
   the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
@@ -204,10 +205,15 @@ class Unlabelled:
   start: int = 0
   """Steps before self_training, mean_teacher and fixmatch begin."""
 
+  another_domain: bool = False
+  """They are of another domain: the discriminator tells the segmentor's maps of
+  labelled images from those of the others, not from true ones (Tsai et al.
+  2018)."""
+
   @property
   def teaches(self) -> bool:
     """Whether anything is learnt from them at all."""
-    return any(getattr(self, name) for name in LESSONS)
+    return self.another_domain or any(getattr(self, name) for name in LESSONS)
 
 
 @dataclasses.dataclass(frozen=True)

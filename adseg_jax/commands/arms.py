@@ -121,8 +121,11 @@ def _control(given, script, base, name, options) -> Arm:
   for field in LESSONS:
     if getattr(found.unlabelled, field):
       options = *options, f'--unlabelled.{field}', '0'
-  if found.data.unlabelled:
-    options = *options, '--data.unlabelled', ''
+  if found.unlabelled.another_domain:
+    options = *options, '--unlabelled.no-another-domain'
+  for field in ('unlabelled', 'unlabelled_split'):
+    if getattr(found.data, field):
+      options = *options, f'--data.{field}', ''
   return Arm(name, _override(given, options, script, name), options, name)
 
 

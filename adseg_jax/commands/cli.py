@@ -288,8 +288,11 @@ def control_of(experiment: Experiment) -> Experiment:
   return dataclasses.replace(
       experiment, name=f'{experiment.name}-control',
       adversary=dataclasses.replace(experiment.adversary, weight=0.0),
-      data=dataclasses.replace(experiment.data, unlabelled=''),
+      data=dataclasses.replace(
+          experiment.data, unlabelled='', unlabelled_split=''
+      ),
       unlabelled=dataclasses.replace(
-          experiment.unlabelled, **dict.fromkeys(LESSONS, 0.0)
+          experiment.unlabelled, another_domain=False,
+          **dict.fromkeys(LESSONS, 0.0),
       ),
   )

@@ -15,8 +15,9 @@ from PIL import Image
 
 from adseg_jax.config import Data, Experiment
 from adseg_jax.data import pictures, shares
+from adseg_jax.data.dataset import Dataset
 from adseg_jax.data.encoded import Encoded
-from adseg_jax.data.examples import Examples
+from adseg_jax.data.examples import Examples, load
 from adseg_jax.data.inspection import in_threads
 from adseg_jax.data.labels import encode
 from adseg_jax.errors import UserError
@@ -26,21 +27,25 @@ PREFIX = 'unlabelled/'
 
 
 class _Row(NamedTuple):
-  """An image without label: its name, file, blank label, and a digest."""
+  """An image without label: its name, file, blank label, and a digest.
+
+  Of the file, or of the split that it is from.
+  """
 
   name: str
   image: bytes
   label: bytes
-  content: str = ''
+  content: str
 
 
 def divide(
-    training: Examples, experiment: Experiment
+    dataset: Dataset, training: Examples, experiment: Experiment
 ) -> tuple[Examples, Examples | None]:
   """(training images with labels, images without), as the settings say.
 
   Args:
-    training: the training split; it is used up.
+    dataset: the data set.
+    training: its training split; it is used up.
     experiment: its data, seed and `unlabelled`.
 
   Returns:
@@ -48,11 +53,11 @@ def divide(
 
   Raises:
     UserError: none is left with a label, or none without that is needed; a
-      file can't be read.
+      file can't be read; the data set has no such split.
   """
   data, teaches = experiment.data, experiment.unlabelled.teaches
   places = shares.kept(training.names, data.labelled, experiment.seed)
-  others = _unlabelled(training, places, data) if teaches else None
+  others = _unlabelled(dataset, training, places, data) if teaches else None
   return _only(training, places), others
 
 
@@ -74,14 +79,17 @@ def _only(examples: Examples, places: list[int]) -> Examples:
   )
 
 
-def _unlabelled(training: Examples, places, data: Data) -> Examples:
-  """All other images of the split, then those of the folder.
+def _unlabelled(dataset, training: Examples, places, data: Data) -> Examples:
+  """All other images of the split, then those of another, then the folder's.
 
   Raises:
     UserError: there are none.
   """
   images, labels, names, contents = Encoded(), Encoded(), [], []
-  for rows in _losing(training, places), _of_folder(data):
+  others = sorted(set(range(len(training))) - set(places))
+  for rows in (
+      _losing(training, others), _of_split(dataset, data), _of_folder(data)
+  ):
     for row in rows:
       images.extend([row.image])
       labels.extend([row.label])
@@ -93,19 +101,27 @@ def _unlabelled(training: Examples, places, data: Data) -> Examples:
         'images keep their labels, and none is unlabelled: give less, or a '
         'folder as --data.unlabelled'
     )
-  whole = ''.join([training.digest, '\n', *contents])
-  digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
+  digest = hashlib.sha256(''.join(contents).encode()).hexdigest()[:16]
   return Examples(images, labels, tuple(names), digest)
 
 
-def _losing(training: Examples, places):
-  """Yields the training images that are at no such place."""
-  for place in sorted(set(range(len(training))) - set(places)):
-    with Image.open(io.BytesIO(training.labels[place])) as label:
+def _losing(examples: Examples, places):
+  """Yields the examples at these places without their labels."""
+  for place in places:
+    with Image.open(io.BytesIO(examples.labels[place])) as label:
       width, height = label.size
     yield _Row(
-        training.names[place], training.images[place], _blank(height, width)
+        examples.names[place], examples.images[place], _blank(height, width),
+        examples.digest,
     )
+
+
+def _of_split(dataset: Dataset, data: Data):
+  """Yields the images of the split that has no use for its labels."""
+  if not data.unlabelled_split:
+    return ()
+  examples = load(dataset, data.unlabelled_split, data)
+  return _losing(examples, range(len(examples)))
 
 
 def _of_folder(data: Data):

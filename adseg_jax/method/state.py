@@ -135,6 +135,17 @@ def image_keys(state: TrainState, count: int, axis_name: str | None):
   return jax.vmap(lambda place: jax.random.fold_in(key, place))(places)
 
 
+def with_key(state: TrainState, place: int) -> TrainState:
+  """The state with a key of its own, for what is random beside these.
+
+  Args:
+    state: whose key is folded with the place.
+    place: 5 for images without labels; those before are taken, see `step_key`,
+      `image_keys` and `accumulation`.
+  """
+  return state.replace(key=jax.random.fold_in(state.key, place))
+
+
 # init_state runs once, so that compiling it in full would take far longer than
 # running it. Not optimised at all, it would take over ten seconds on two cores
 # for the parameters of FCN-32s.

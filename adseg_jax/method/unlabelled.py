@@ -16,13 +16,14 @@ import numpy as np
 
 from adseg_jax.errors import UserError
 from adseg_jax.method import strength, views
+from adseg_jax.method.domains import across_domains
 from adseg_jax.method.encodings import VOID
 from adseg_jax.method.forward import class_maps, judge, segment
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.method.method import Method
 from adseg_jax.method.precision import cast
 from adseg_jax.method.reduction import Mean, mean_cross_entropy, mean_over
-from adseg_jax.method.state import TrainState, image_keys
+from adseg_jax.method.state import TrainState, image_keys, with_key
 from adseg_jax.networks.segmentors import downsample_labels
 from adseg_jax.networks.segmentors.resolution import sides
 
@@ -66,7 +67,7 @@ class Lesson:
   def strong(self):
     """Logits of strong views [B,h,w,C]; bool [B,h,w], what they can tell."""
     keys = image_keys(
-        _with_key(self.state, 0), len(self.images), self.axis_name
+        with_key(self.state, 0), len(self.images), self.axis_name
     )
     images, hidden = views.strong(
         self.images, keys, self.method.segmentor.stride
@@ -170,13 +171,16 @@ TERMS = {
 def taught(losses):
   """`losses`, to whose first what unlabelled images teach is added.
 
-  Where they teach nothing it is the function as it was. Its batch then has
-  'unlabelled_image' [B,H,W,3] and 'unlabelled_label' [B,H,W], 0 or void, too.
+  Where they are of another domain, `across_domains` takes the function's place
+  as soon as there is an adversary; where they teach nothing it is as it was.
+  Otherwise its batch has 'unlabelled_image' [B,H,W,3] and 'unlabelled_label'
+  [B,H,W], 0 or void, too.
   """
   def both(
       segmentor, discriminator, taps, batch, *, state, method, turn, axis_name
   ):
-    (one, two), (model_state, metrics) = losses(
+    other = method.unlabelled.another_domain and turn.adversary
+    (one, two), (model_state, metrics) = (across_domains if other else losses)(
         segmentor, discriminator, taps, batch, state=state, method=method,
         turn=turn, axis_name=axis_name,
     )
@@ -249,18 +253,8 @@ def _lesson(segmentor, discriminator, batch, state, method, axis_name):
   return Lesson(
       segmentor, discriminator, batch['unlabelled_image'], labels,
       mean_over(labels, axis_name, batch.get('whole_unlabelled_label')),
-      _with_key(state, 5), method, axis_name,
+      with_key(state, 5), method, axis_name,
   )
-
-
-def _with_key(state, place: int):
-  """The state with a key of its own.
-
-  The sixth beside those that `state.step_key` tells of is of what is random
-  here, so that masks are not those of labelled images; the first below that is
-  of strong views.
-  """
-  return state.replace(key=jax.random.fold_in(state.key, place))
 
 
 def _begun(lesson: Lesson):

@@ -148,7 +148,9 @@ def _load(dataset, experiment: config.Experiment):
   data = experiment.data
   scored = dataclasses.replace(data, size=(0, 0))
   return (
-      *divide(load(dataset, data.train or dataset.train, data), experiment),
+      *divide(
+          dataset, load(dataset, data.train or dataset.train, data), experiment
+      ),
       load(dataset, dataset.validation, scored),
       dataset.test and load(dataset, dataset.test, scored),
   )

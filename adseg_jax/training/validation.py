@@ -5,6 +5,7 @@ import math
 
 from adseg_jax.config import LESSONS, Data, Experiment, flatten
 from adseg_jax.errors import UserError
+from adseg_jax.training import lessons
 from adseg_jax.wording import counted
 
 # Steps and images are counted in int32.
@@ -41,7 +42,7 @@ def validate(experiment: Experiment, stride: int, devices: int):
     )
   _check_turns(experiment)
   _check_parts(experiment.data, devices)
-  _check_unlabelled(experiment)
+  lessons.check(experiment)
 
 
 def _check_parts(data: Data, devices: int):
@@ -67,37 +68,6 @@ def _check_turns(experiment: Experiment):
         'give less, more --optimizer.steps, or --adversary.weight 0 for the '
         'control'
     )
-
-
-def _check_unlabelled(experiment: Experiment):
-  """Refuses what nothing can be learnt from, or nothing is."""
-  data, adversary = experiment.data, experiment.adversary
-  options, steps = experiment.unlabelled, experiment.optimizer.steps
-  if data.unlabelled and not options.teaches:
-    raise UserError(
-        f'--data.unlabelled {data.unlabelled}: nothing learns from it: give '
-        '--unlabelled.fixmatch 1 or another of --unlabelled, or leave it out'
-    )
-  none = data.labelled == 1 and not data.unlabelled
-  late = options.start >= steps
-  for field, wrong, what in (
-      *((name, none, 'there are no unlabelled images: give --data.labelled '
-         '0.125, or a folder as --data.unlabelled') for name in LESSONS),
-      *((name, not adversary.weight, 'there is no discriminator: give an '
-         '--adversary.weight above 0, or 0 here') for name in LESSONS[:2]),
-      *((name, late, f'it would start in step {options.start + 1} of {steps}: '
-         'give a lower --unlabelled.start') for name in LESSONS[1:]),
-      ('adversarial', adversary.feature_matching,
-       'there is no true map whose features theirs could match: give '
-       '--adversary.no-feature-matching, or 0 here'),
-      ('mean_teacher', not experiment.segmentor.average,
-       'the teacher is the average of the weights: give --segmentor.average, '
-       'such as 10000 images'),
-  ):
-    if getattr(options, field) and wrong:
-      raise UserError(
-          f'--unlabelled.{field} is {getattr(options, field):g}: {what}'
-      )
 
 
 def rules(stride: int, devices: int) -> tuple[tuple, ...]:

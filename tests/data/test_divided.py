@@ -8,7 +8,7 @@ import pytest
 from test_pipeline import assert_equal, constants
 
 from adseg_jax.config import Data, Experiment, Unlabelled
-from adseg_jax.data import pictures, shares
+from adseg_jax.data import pictures, shares, unlabelled
 from adseg_jax.data.augment import augment
 from adseg_jax.data.labels import encode
 from adseg_jax.data.pipeline import batches, shuffled, train_batches
@@ -19,9 +19,9 @@ STILL = Data(batch=3, crop=(8, 8), scale=(1.0, 1.0), flip=False, jitter=0.0)
 TEACHES = Unlabelled(fixmatch=1.0)
 
 
-def experiment(unlabelled=TEACHES, seed=0, **data):
+def experiment(lessons=TEACHES, seed=0, **data):
   return Experiment(
-      data=dataclasses.replace(STILL, **data), unlabelled=unlabelled, seed=seed
+      data=dataclasses.replace(STILL, **data), unlabelled=lessons, seed=seed
   )
 
 
@@ -42,7 +42,7 @@ def photographs(tmp_path):
 
 def test_without_a_share_nothing_changes():
   whole = constants(7)
-  found, others = divide(whole, experiment(Unlabelled()))
+  found, others = divide(None, whole, experiment(Unlabelled()))
   assert found is whole and others is None
 
 
@@ -50,7 +50,9 @@ def test_without_a_share_nothing_changes():
 def test_the_others_lose_their_labels(seed):
   names = constants(8).names
   kept = shares.kept(names, 0.25, seed)
-  found, others = divide(constants(8), experiment(seed=seed, labelled=0.25))
+  found, others = divide(
+      None, constants(8), experiment(seed=seed, labelled=0.25)
+  )
   assert found.names == tuple(names[place] for place in kept)
   assert [*found.images] == [constants(8).images[place] for place in kept]
   assert [*found.labels] == [*found.images]
@@ -64,13 +66,15 @@ def test_the_others_lose_their_labels(seed):
 
 
 def test_nothing_is_read_that_teaches_nothing():
-  found, others = divide(constants(8), experiment(Unlabelled(), labelled=2))
+  found, others = divide(
+      None, constants(8), experiment(Unlabelled(), labelled=2)
+  )
   assert len(found) == 2 and others is None
 
 
 @pytest.mark.parametrize('size', [(0, 0), (6, 4)])
 def test_images_of_a_folder(photographs, size):
-  found, others = divide(constants(3), of_folder(photographs, size=size))
+  found, others = divide(None, constants(3), of_folder(photographs, size=size))
   assert len(found) == 3
   assert others.names == ('unlabelled/7', 'unlabelled/a')
   for place, name in enumerate(('7.png', 'a.png')):
@@ -85,15 +89,32 @@ def test_images_of_a_folder(photographs, size):
 
 
 def test_those_of_the_split_come_before_those_of_the_folder(photographs):
-  _, others = divide(constants(3), of_folder(photographs, labelled=2))
+  _, others = divide(None, constants(3), of_folder(photographs, labelled=2))
   assert len(others) == 3 and others.names[1:] == (
       'unlabelled/7', 'unlabelled/a'
   )
 
 
+def test_a_split_has_no_use_for_its_labels(photographs, monkeypatch):
+  """Its images come behind those of the training split."""
+  def load(dataset, split, data):
+    assert (dataset, split, data.batch) == ('toy', 'more', 3)
+    return constants(5)
+
+  monkeypatch.setattr(unlabelled, 'load', load)
+  _, others = divide('toy', constants(3), of_folder(
+      photographs, labelled=2, unlabelled_split='more'
+  ))
+  assert others.names[1:] == (
+      *constants(5).names, 'unlabelled/7', 'unlabelled/a'
+  )
+  assert [*others.images[1:6]] == [*constants(5).images]
+  assert {*others.labels[:6]} == {encode(np.zeros((8, 8), np.uint8))}
+
+
 def test_the_digest_changes_with_an_image(photographs):
   def digest():
-    return divide(constants(3), of_folder(photographs))[1].digest
+    return divide(None, constants(3), of_folder(photographs))[1].digest
 
   before = digest()
   assert before == digest() and len(before) == 16
@@ -103,18 +124,18 @@ def test_the_digest_changes_with_an_image(photographs):
 
 def test_none_without_a_label_is_refused():
   with pytest.raises(UserError, match=r'labelled is 0\.95: all 3 .* none is'):
-    divide(constants(3), experiment(labelled=0.95))
+    divide(None, constants(3), experiment(labelled=0.95))
 
 
 def test_a_broken_image_is_named(photographs):
   whole = (photographs / 'a.png').read_bytes()
   (photographs / 'a.png').write_bytes(whole[:len(whole) // 2])
   with pytest.raises(UserError, match=r"a\.png: the image can't be read"):
-    divide(constants(3), of_folder(photographs))
+    divide(None, constants(3), of_folder(photographs))
 
 
 def stream(start=0, steps=6, **where):
-  found, others = divide(constants(9), experiment(labelled=1 / 3))
+  found, others = divide(None, constants(9), experiment(labelled=1 / 3))
   data = dataclasses.replace(STILL, crop=(12, 8), batch=4)
   return list(batches(
       found, others, data, seed=3, start=start, steps=steps, **where
@@ -135,7 +156,7 @@ def test_a_batch_has_as_many_images_without_labels():
 
 
 def test_an_epoch_visits_each_of_them_once():
-  found, others = divide(constants(9), experiment(labelled=1 / 3))
+  found, others = divide(None, constants(9), experiment(labelled=1 / 3))
   shown = np.concatenate([
       batch['unlabelled_image'][:, 0, 0, 0]
       for batch in batches(found, others, STILL, seed=3, steps=4)
@@ -146,7 +167,7 @@ def test_an_epoch_visits_each_of_them_once():
 
 
 def test_the_labelled_stream_is_what_it_is_alone():
-  found, _ = divide(constants(9), experiment(labelled=1 / 3))
+  found, _ = divide(None, constants(9), experiment(labelled=1 / 3))
   data = dataclasses.replace(STILL, crop=(12, 8), batch=4)
   alone = list(train_batches(found, data, seed=3, steps=6))
   assert_equal([

