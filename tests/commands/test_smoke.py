@@ -42,6 +42,16 @@ def test_every_experiment_is_valid_whole_and_shrunk(path):
   assert small.data.size == whole.data.size
 
 
+@pytest.mark.parametrize('labelled,few', [(1.0, 1.0), (0.01, 0.5), (93.0, 0.5)])
+def test_of_few_images_some_have_labels_and_some_have_none(labelled, few):
+  small = smoke.shrink(config.Experiment(
+      data=config.Data(labelled=labelled),
+      unlabelled=config.Unlabelled(fixmatch=1.0, start=5000),
+  ))
+  assert small.data.labelled == few
+  assert small.unlabelled == config.Unlabelled(fixmatch=1.0)
+
+
 def test_a_smoke_run_has_a_folder_of_its_own(monkeypatch, tmp_path, tiny):
   monkeypatch.setattr(jax.config, 'update', lambda *_: None)
   arguments = cli.Arguments(tiny, str(tmp_path), smoke=True)

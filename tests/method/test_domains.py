@@ -38,7 +38,8 @@ softplus = jax.nn.softplus
 
 def supervised(params, batch):
   labels = downsample_labels(batch['label'], Mini.stride)
-  logits, valid = logits_of(params, batch['image']), labels != 255
+  logits = logits_of(params, batch['image'])
+  labels, valid = np.asarray(labels), np.asarray(labels) != 255
   return sum(
       nats(logits[place], labels[place])
       for place in zip(*np.nonzero(valid), strict=True)

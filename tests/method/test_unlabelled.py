@@ -91,9 +91,8 @@ def added(method, state=None):
 
 def seen(batch):
   """(images, what is inside) of the batch without labels."""
-  return batch['unlabelled_image'], downsample_labels(
-      batch['unlabelled_label'], Mini.stride
-  ) == 0
+  labels = downsample_labels(batch['unlabelled_label'], Mini.stride)
+  return batch['unlabelled_image'], np.asarray(labels) == 0
 
 
 def logits_of(params, images):
