@@ -181,12 +181,12 @@ LESSONS = 'adversarial', 'self_training', 'mean_teacher', 'fixmatch'
 
 @dataclasses.dataclass(frozen=True)
 class Unlabelled:
-  """What images without labels teach the segmentor, each a factor on a loss; 0:
-  nothing. They come in batches as large as the labelled ones."""
+  """What images without labels teach, each a factor on a loss; 0: nothing. They
+  come in batches as large as the labelled ones."""
 
   adversarial: float = 0.0
-  """Factor on lambda in the adversarial loss of their maps; 0.1 in the code of
-  Hung et al. 2018."""
+  """Factor on the adversarial losses of their maps, beside lambda: how much an
+  image counts for either network."""
   self_training: float = 0.0
   """The segmentor's own classes are labels where the discriminator, one with a
   logit for each pixel (patch), takes them for true; 0.1 is usual."""

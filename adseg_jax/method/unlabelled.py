@@ -3,8 +3,7 @@
 The adversarial loss of their maps, and self-training where the discriminator
 believes them (Hung et al. 2018, arXiv:1802.07934); and two rivals that need no
 discriminator: the mean teacher (Tarvainen and Valpola 2017, arXiv:1703.01780)
-and FixMatch (Sohn et al. 2020, arXiv:2001.07685), for pixels. The discriminator
-itself learns from labelled images alone.
+and FixMatch (Sohn et al. 2020, arXiv:2001.07685), for pixels.
 """
 
 import dataclasses
@@ -26,6 +25,10 @@ from adseg_jax.method.reduction import Mean, mean_cross_entropy, mean_over
 from adseg_jax.method.state import TrainState, image_keys, with_key
 from adseg_jax.networks.segmentors import downsample_labels
 from adseg_jax.networks.segmentors.resolution import sides
+
+_NOTHING, _NAN = np.float32(0), np.float32(np.nan)
+# Of a term that is not taken.
+_UNKNOWN = _NOTHING, _NOTHING, _NAN, _NAN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,13 +97,22 @@ class Lesson:
 
 
 def adversarial(lesson: Lesson):
-  """lambda bce(a(x, s(x)), 1), by a factor."""
+  """lambda bce(a(x, s(x)), 1) and, for a, bce(a(x, s(x)), 0), by a factor.
+
+  As in their code, the discriminator sees these maps, too; here the game on
+  them counts by one factor for both.
+  """
   adversary, options = lesson.method.adversary, lesson.method.unlabelled
   bce = OBJECTIVES[adversary.objective]
   fake = lesson.verdict(lesson.method)
   loss = lesson.mean(bce.segmentor(fake))
-  factor = options.adversarial * strength.of(lesson.state, adversary)
-  return factor * loss, loss, lesson.mean(bce.probability(fake))
+  one = strength.of(lesson.state, adversary) * loss
+  # There is no true map: what the loss has for one is a constant.
+  two = lesson.mean(bce.discriminator(jnp.zeros_like(fake), fake))
+  return (
+      options.adversarial * one, options.adversarial * two, loss,
+      lesson.mean(bce.probability(fake)),
+  )
 
 
 def self_training(lesson: Lesson):
@@ -114,7 +126,7 @@ def self_training(lesson: Lesson):
   loss, share = lesson.cross_entropy(
       lesson.logits, jnp.argmax(lesson.logits, -1), sure > options.trust
   )
-  return _begun(lesson) * options.self_training * loss, loss, share
+  return _begun(lesson) * options.self_training * loss, _NOTHING, loss, share
 
 
 def mean_teacher(lesson: Lesson):
@@ -133,7 +145,7 @@ def mean_teacher(lesson: Lesson):
   if method.adversary.reduction == 'sum':
     wanted = lesson.mean(terms.sum((1, 2)))
   factor = _begun(lesson) * method.unlabelled.mean_teacher
-  return factor * wanted, loss, lesson.mean(jnp.float32(same))
+  return factor * wanted, _NOTHING, loss, lesson.mean(jnp.float32(same))
 
 
 def fixmatch(lesson: Lesson):
@@ -148,28 +160,34 @@ def fixmatch(lesson: Lesson):
   loss, share = lesson.cross_entropy(
       logits, jnp.argmax(weak, -1), tells & (weak.max(-1) >= options.confidence)
   )
-  return _begun(lesson) * options.fixmatch * loss, loss, share
+  return _begun(lesson) * options.fixmatch * loss, _NOTHING, loss, share
 
 
 # Field of config.Unlabelled -> function of a Lesson to (what is added to the
-# segmentor's loss, two metrics); the metrics' names; whether it needs the
-# discriminator.
+# segmentor's loss, to the discriminator's, two metrics); the metrics' names; in
+# which turns it is taken.
 TERMS = {
     'adversarial': (
-        adversarial, ('unlabelled_adversarial_loss', 'd_unlabelled'), True
+        adversarial, ('unlabelled_adversarial_loss', 'd_unlabelled'),
+        lambda turn: turn.adversary,
     ),
     'self_training': (
-        self_training, ('self_training_loss', 'self_training_share'), True
+        self_training, ('self_training_loss', 'self_training_share'),
+        lambda turn: turn.segmentor and turn.adversary,
     ),
     'mean_teacher': (
-        mean_teacher, ('mean_teacher_loss', 'mean_teacher_agreement'), False
+        mean_teacher, ('mean_teacher_loss', 'mean_teacher_agreement'),
+        lambda turn: turn.segmentor,
     ),
-    'fixmatch': (fixmatch, ('fixmatch_loss', 'fixmatch_share'), False),
+    'fixmatch': (
+        fixmatch, ('fixmatch_loss', 'fixmatch_share'),
+        lambda turn: turn.segmentor,
+    ),
 }
 
 
 def taught(losses):
-  """`losses`, to whose first what unlabelled images teach is added.
+  """`losses`, to which what unlabelled images teach is added.
 
   Where they are of another domain, `across_domains` takes the function's place
   as soon as there is an adversary; where they teach nothing it is as it was.
@@ -188,28 +206,25 @@ def taught(losses):
       lesson = _lesson(
           segmentor, discriminator, batch, state, method, axis_name
       )
-      added, told = learn(lesson, turn)
-      one, metrics = one + added, metrics | told
+      more, told = learn(lesson, turn)
+      one, two, metrics = one + more[0], two + more[1], metrics | told
     return (one, two), (model_state, metrics)
 
   return both
 
 
 def learn(lesson: Lesson, turn):
-  """(what is added to the segmentor's loss, metrics) of a step.
+  """((what is added to each network's loss), metrics) of a step.
 
   Metrics have the same names whosever turn it is; nan where nothing is known.
   """
-  added, metrics = jnp.float32(0), {}
-  for name, (term, names, judged) in TERMS.items():
-    if not getattr(lesson.method.unlabelled, name):
-      continue
-    values = map(jnp.float32, (0, np.nan, np.nan))
-    if turn.segmentor and (turn.adversary or not judged):
-      values = term(lesson)
-    more, *told = values
-    added, metrics = added + more, metrics | dict(zip(names, told, strict=True))
-  return added, metrics
+  one, two, metrics = _NOTHING, _NOTHING, {}
+  for name, (term, names, due) in TERMS.items():
+    if getattr(lesson.method.unlabelled, name):
+      more, other, *told = term(lesson) if due(turn) else _UNKNOWN
+      one, two = one + more, two + other
+      metrics |= dict(zip(names, told, strict=True))
+  return (one, two), metrics
 
 
 def probabilities(variables, images, method: Method):
