@@ -1,4 +1,4 @@
-"""What images without labels teach the segmentor, beside equations 1 and 2.
+"""What images without labels teach, beside equations 1 and 2.
 
 The adversarial loss of their maps, and self-training where the discriminator
 believes them (Hung et al. 2018, arXiv:1802.07934); and two rivals that need no
@@ -86,21 +86,22 @@ class Lesson:
     return a(maps)[0]
 
   def cross_entropy(self, logits, classes, counts):
-    """Mean cross-entropy, of what counts; and the share of that.
+    """Of what counts: the loss as labels have it, its mean, and the share.
 
-    The mean is over all that lies within the images, so that what does not
-    count weakens the loss.
+    Means are over all that lies within the images, so that what does not count
+    weakens the loss.
     """
     labels = jnp.where(counts & self.mean.valid, classes, VOID)
-    loss, _ = mean_cross_entropy(logits, labels, self.mean, self.method)
-    return loss, self.mean(jnp.float32(labels != VOID))
+    loss, told = mean_cross_entropy(logits, labels, self.mean, self.method)
+    share = self.mean(jnp.float32(labels != VOID))
+    return loss, told['segmentation_loss'], share
 
 
 def adversarial(lesson: Lesson):
   """lambda bce(a(x, s(x)), 1) and, for a, bce(a(x, s(x)), 0), by a factor.
 
-  As in their code, the discriminator sees these maps, too; here the game on
-  them counts by one factor for both.
+  As in the code of Hung et al., the discriminator sees these maps, too; here
+  what they count is one factor for both.
   """
   adversary, options = lesson.method.adversary, lesson.method.unlabelled
   bce = OBJECTIVES[adversary.objective]
@@ -123,10 +124,10 @@ def self_training(lesson: Lesson):
       lesson.method, adversary=dataclasses.replace(adversary, augment=())
   )
   sure = OBJECTIVES[adversary.objective].probability(lesson.verdict(as_it_is))
-  loss, share = lesson.cross_entropy(
+  loss, *told = lesson.cross_entropy(
       lesson.logits, jnp.argmax(lesson.logits, -1), sure > options.trust
   )
-  return _begun(lesson) * options.self_training * loss, _NOTHING, loss, share
+  return _begun(lesson) * options.self_training * loss, _NOTHING, *told
 
 
 def mean_teacher(lesson: Lesson):
@@ -135,17 +136,17 @@ def mean_teacher(lesson: Lesson):
   Of a strong view to those of the image, over classes.
   """
   method = lesson.method
-  taught = probabilities(lesson.state.segmentor.average, lesson.images, method)
+  given = probabilities(lesson.state.segmentor.average, lesson.images, method)
   logits, tells = lesson.strong
-  terms = ((jax.nn.softmax(logits) - taught) ** 2).mean(-1)
+  terms = ((jax.nn.softmax(logits) - given) ** 2).mean(-1)
   terms = jnp.where(tells, terms, 0)
-  same = tells & (jnp.argmax(logits, -1) == jnp.argmax(taught, -1))
-  loss = lesson.mean(terms)
-  wanted = loss
-  if method.adversary.reduction == 'sum':
-    wanted = lesson.mean(terms.sum((1, 2)))
-  factor = _begun(lesson) * method.unlabelled.mean_teacher
-  return factor * wanted, _NOTHING, loss, lesson.mean(jnp.float32(same))
+  same = tells & (jnp.argmax(logits, -1) == jnp.argmax(given, -1))
+  sums = method.adversary.reduction == 'sum'
+  loss = lesson.mean(terms.sum((1, 2)) if sums else terms)
+  return (
+      _begun(lesson) * method.unlabelled.mean_teacher * loss, _NOTHING,
+      lesson.mean(terms), lesson.mean(jnp.float32(same)),
+  )
 
 
 def fixmatch(lesson: Lesson):
@@ -157,10 +158,10 @@ def fixmatch(lesson: Lesson):
   }
   weak = probabilities(variables, lesson.images, method)
   logits, tells = lesson.strong
-  loss, share = lesson.cross_entropy(
+  loss, *told = lesson.cross_entropy(
       logits, jnp.argmax(weak, -1), tells & (weak.max(-1) >= options.confidence)
   )
-  return _begun(lesson) * options.fixmatch * loss, _NOTHING, loss, share
+  return _begun(lesson) * options.fixmatch * loss, _NOTHING, *told
 
 
 # Field of config.Unlabelled -> function of a Lesson to (what is added to the

@@ -252,27 +252,33 @@ def test_the_mean_teacher(darker, reduction):
   })
 
 
-def test_fixmatch(darker):
+@pytest.mark.parametrize('reduction', ['mean', 'sum'])
+def test_fixmatch(darker, reduction):
   view, tells = darker
   images, inside = seen(make_batches())
   confidence = 0.5
-  method = make_method(fixmatch=0.7, confidence=confidence)
+  method = make_method(
+      fixmatch=0.7, confidence=confidence, adversary={'reduction': reduction}
+  )
+  share = 1 / inside.sum() if reduction == 'mean' else 1 / len(images)
   state = make_state(method)
   weak = jax.nn.softmax(logits_of(state.segmentor.params, images))
   labels = np.argmax(weak, -1)
   counts = np.asarray(weak.max(-1) >= confidence) & tells
   assert 0 < counts.sum() < tells.sum()
 
-  def plain(params, state, factor=0.7):
+  def plain(params, state, factor=0.7 * share):
     del state
     logits = logits_of(params, view)
     return factor * sum(
         nats(logits[place], labels[place])
         for place in zip(*np.nonzero(counts), strict=True)
-    ) / inside.sum()
+    )
 
   check(method, plain, state, {
-      'fixmatch_loss': plain(state.segmentor.params, state, 1.0),
+      'fixmatch_loss': plain(
+          state.segmentor.params, state, 1 / inside.sum()
+      ),
       'fixmatch_share': counts.sum() / inside.sum(),
   })
 
