@@ -5,11 +5,13 @@ import dataclasses
 import layouts
 import numpy as np
 import pytest
-from test_pipeline import assert_equal, constants
+from test_pipeline import assert_equal
+from test_pipeline import constants as shared
 
 from adseg_jax.config import Data, Experiment, Unlabelled
 from adseg_jax.data import pictures, shares, unlabelled
 from adseg_jax.data.augment import augment
+from adseg_jax.data.encoded import Encoded
 from adseg_jax.data.labels import encode
 from adseg_jax.data.pipeline import batches, shuffled, train_batches
 from adseg_jax.data.unlabelled import divide, labelled
@@ -17,6 +19,12 @@ from adseg_jax.errors import UserError
 
 STILL = Data(batch=3, crop=(8, 8), scale=(1.0, 1.0), flip=False, jitter=0.0)
 TEACHES = Unlabelled(fixmatch=1.0)
+
+
+def constants(count):
+  """Examples whose label is their index, in tables of their own."""
+  found = shared(count)
+  return dataclasses.replace(found, labels=Encoded([*found.labels]))
 
 
 def experiment(lessons=TEACHES, seed=0, **data):
