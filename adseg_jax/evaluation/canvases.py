@@ -13,9 +13,9 @@ from adseg_jax.networks.extents import ceil_to
 
 # Sides are multiples of this: of every segmentor's period.
 MULTIPLE = 32
-# What a program's compilation is worth, in padded pixels: both take about two
-# seconds for the multi-scale segmentor at half width, on two cores.
-PROGRAM = 2**21
+# What compiling a program is worth, in padded pixels: both take about five
+# seconds of a core, for the multi-scale segmentor at half width.
+PROGRAM = 5 * 2**20
 # Pixels of a batch of canvases, at most, unless one canvas has more.
 PIXELS = 2**22
 # Canvases that merging begins with, at most: it compares them in pairs.
@@ -94,13 +94,25 @@ def batches(sizes, most: int, devices: int = 1) -> list[Batch]:
     devices: that share a batch.
   """
   found = []
-  for canvas, indices in sorted(canvases(sizes).items()):
-    fit = ceil_to(max(1, PIXELS // (canvas[0] * canvas[1])), devices)
-    calls = -(-len(indices) // min(most, fit))
-    # Shared out evenly, so that few canvases of the last batch are blank.
-    count = ceil_to(-(-len(indices) // calls), devices)
+  # The most work first: the programs of the rest compile meanwhile.
+  groups = sorted(
+      canvases(sizes).items(),
+      key=lambda item: (-np.prod(item[0]) * len(item[1]), item[0]),
+  )
+  for canvas, indices in groups:
+    count = _count(len(indices), canvas, most, devices)
     found += [
         Batch(indices[first:first + count], canvas, count)
         for first in range(0, len(indices), count)
     ]
   return found
+
+
+def _count(pictures: int, canvas, most: int, devices: int) -> int:
+  """Canvases of each batch: as few blank ones as can be, then many."""
+  fit = ceil_to(max(1, PIXELS // (canvas[0] * canvas[1])), devices)
+  fit = min(most, fit, ceil_to(pictures, devices))
+  return min(
+      range(fit, (fit - 1) // 2, -devices),
+      key=lambda count: ceil_to(pictures, count),
+  )

@@ -120,70 +120,101 @@ def _canvas(canvas, scale: float, trained: Trained) -> tuple[int, int]:
   )
 
 
-def _make_run(trained: Trained, devices):
+class _Run:
   """(pictures, canvas, count, resizing) -> maps, on devices that share them."""
-  mesh = Mesh(np.asarray(devices), ('batch',))
-  whole = NamedSharding(mesh, PartitionSpec())
-  parts = NamedSharding(mesh, PartitionSpec('batch'))
-  variables = jax.device_put(trained.variables, whole)
 
-  def run(pictures, canvas, count, resizing=None):
+  def __init__(self, trained: Trained, devices):
+    mesh = Mesh(np.asarray(devices), ('batch',))
+    whole = NamedSharding(mesh, PartitionSpec())
+    self.parts = NamedSharding(mesh, PartitionSpec('batch'))
+    self.variables = jax.device_put(trained.variables, whole)
+    self.segmentor = trained.segmentor
+
+  def __call__(self, pictures, canvas, count, resizing=None):
     images = np.zeros((count, *canvas, 3), pictures[0].dtype)
     sizes = np.ones((count, 2), np.int32)
     for row, picture in enumerate(pictures):
       height, width = sizes[row] = picture.shape[:2]
       images[row, :height, :width] = picture
-    placed = jax.device_put((images, sizes, resizing), parts)
-    return _look(variables, *placed, segmentor=trained.segmentor)
+    placed = jax.device_put((images, sizes, resizing), self.parts)
+    return _look(self.variables, *placed, segmentor=self.segmentor)
 
-  return run
+  def compile(self, canvas, count, dtype, resizing=None):
+    """A later call of these shapes finds its program."""
+    images = jax.ShapeDtypeStruct((count, *canvas, 3), dtype)
+    sizes = jax.ShapeDtypeStruct((count, 2), np.int32)
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.parts),
+        (images, sizes, resizing),
+    )
+    _look.lower(self.variables, *shapes, segmentor=self.segmentor).compile()
 
 
-def make_whole(trained: Trained, views: Views, devices=None, classes=False):
+class Whole:
   """Predicts a batch of pictures that are seen whole.
 
-  Args:
-    trained: the segmentor.
-    views: how the pictures are seen; `window` is not used.
-    devices: devices that share a batch; None takes the first.
-    classes: give classes instead of probabilities.
-
-  Returns:
-    (list of up to `count` pictures uint8 [h,w,3], canvas [H,W] that all fit
-    on, count) -> float32 [count,H,W,C] or uint8 [count,H,W] on the devices.
-    What is outside a picture means nothing. A program compiles for each
-    canvas and scale.
+  A program compiles for each canvas, count and scale.
   """
-  run = _make_run(trained, devices or jax.local_devices()[:1])
-  fixed = any(trained.experiment.data.size)
 
-  def predict(pictures, canvas, count):
+  def __init__(
+      self, trained: Trained, views: Views, devices=None, classes=False
+  ):
+    """See the class.
+
+    Args:
+      trained: the segmentor.
+      views: how the pictures are seen; `window` is not used.
+      devices: devices that share a batch; None takes the first.
+      classes: give classes instead of probabilities.
+    """
+    self.run = _Run(trained, devices or jax.local_devices()[:1])
+    self.trained, self.views, self.classes = trained, views, classes
+
+  def __call__(self, pictures, canvas, count):
+    """Predictions, on the devices.
+
+    Args:
+      pictures: up to `count`, uint8 [h,w,3].
+      canvas: height and width that all fit on.
+      count: pictures that the program takes.
+
+    Returns:
+      float32 [count,H,W,C] or uint8 [count,H,W]; what is outside a picture
+      means nothing.
+    """
     own = [picture.shape[:2] for picture in pictures]
     own += [(1, 1)] * (count - len(pictures))
     looks = []
-    for look in views.looks:
-      seen = [_seen(picture, look, trained) for picture in pictures]
-      resizing = None
-      if fixed or look != Look(1, False):
-        sizes = [one.shape[:2] for one in seen]
-        sizes += [(1, 1)] * (count - len(seen))
-        resizing = _resizing(sizes, own, canvas, look.mirrored)
-      looks.append(run(
-          seen, _canvas(canvas, look.scale, trained), count, resizing
+    for look in self.views.looks:
+      seen = [_seen(picture, look, self.trained) for picture in pictures]
+      sizes = [one.shape[:2] for one in seen]
+      sizes += [(1, 1)] * (count - len(seen))
+      looks.append(self.run(
+          seen, _canvas(canvas, look.scale, self.trained), count,
+          self._resizing(look, sizes, own, canvas),
       ))
-    return _together(looks, classes)
+    return _together(looks, self.classes)
 
-  return predict
+  def compile(self, canvas, count):
+    """Compiles what a call takes; threads may do it side by side."""
+    ones = [(1, 1)] * count
+    for look in self.views.looks:
+      self.run.compile(
+          _canvas(canvas, look.scale, self.trained), count,
+          _seen(np.zeros((1, 1, 3), np.uint8), look, self.trained).dtype,
+          self._resizing(look, ones, ones, canvas),
+      )
 
-
-def _resizing(sizes, own, canvas, mirrored: bool):
-  """Taps of rows and columns, from what was seen to the pictures."""
-  rows, columns = (
-      taps([size[axis] for size in sizes], [size[axis] for size in own],
-           canvas[axis], mirrored and axis == 1)
-      for axis in range(2)
-  )
-  return rows, columns
+  def _resizing(self, look, sizes, own, canvas):
+    """Taps of rows and columns, from what was seen to the pictures."""
+    if look == Look(1, False) and not any(self.trained.experiment.data.size):
+      return None
+    rows, columns = (
+        taps([size[axis] for size in sizes], [size[axis] for size in own],
+             canvas[axis], look.mirrored and axis == 1)
+        for axis in range(2)
+    )
+    return rows, columns
 
 
 def make_sliding(
@@ -206,7 +237,7 @@ def make_sliding(
     program compiles for each number of windows per call.
   """
   devices = devices or jax.local_devices()[:1]
-  run = _make_run(trained, devices)
+  run = _Run(trained, devices)
   part = fitting(views.window)
   margin = ceil_to(trained.segmentor.radius, MULTIPLE)
   canvas = tuple(side + 2 * margin for side in part)

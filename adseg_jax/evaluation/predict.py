@@ -1,6 +1,8 @@
 """Pictures in, label maps out: for training, `evaluate`, `predict`, `load`."""
 
 import concurrent.futures
+import contextlib
+import os
 from collections import deque
 
 import jax
@@ -9,8 +11,8 @@ import numpy as np
 from adseg_jax.evaluation.canvases import batches, fitting
 from adseg_jax.evaluation.inference import (
     Views,
+    Whole,
     make_sliding,
-    make_whole,
     seen_size,
 )
 from adseg_jax.evaluation.trained import Trained
@@ -22,6 +24,8 @@ LARGEST = 1536 * 1536
 WINDOW = 1024, 1024  # what a window answers for, in pixels
 WINDOWS = 2  # per call and device
 _AHEAD = 2  # batches that are read while another is predicted
+# Programs that compile at once: the other half of the cores predicts.
+_COMPILERS = max(1, (os.cpu_count() or 1) // 2)
 
 
 def _is_large(size, views: Views, trained: Trained) -> bool:
@@ -61,24 +65,34 @@ def predictions(
 
 
 def _whole(trained, indices, sizes, read, views, batch, devices, classes):
-  predict = make_whole(trained, views, devices, classes)
+  predict = Whole(trained, views, devices, classes)
+  jobs = batches([sizes[index] for index in indices], batch, len(devices))
 
   def work(job):
     pictures = [read(indices[place]) for place in job.indices]
     seen = [one for one in pictures if one is not None]
+    compiled[job[1:]].result()
     return pictures, predict(seen, *job[1:]) if seen else None
 
-  jobs = batches([sizes[index] for index in indices], batch, len(devices))
   # A thread prepares the next batch, and the devices predict it, while the
-  # last one's results are read.
-  for job, (pictures, found) in zip(jobs, _ahead(work, jobs), strict=True):
-    rows = iter(() if found is None else np.asarray(found))
-    for place, picture in zip(job.indices, pictures, strict=True):
-      if picture is None:
-        yield indices[place], None, None
-      else:
-        height, width = picture.shape[:2]
-        yield indices[place], picture, next(rows)[:height, :width]
+  # last one's results are read; others compile what later batches need.
+  with _background(_COMPILERS) as pool:
+    compiled = {
+        program: pool.submit(predict.compile, *program)
+        for program in dict.fromkeys(job[1:] for job in jobs)
+    }
+    for job, (pictures, found) in zip(jobs, _ahead(work, jobs), strict=True):
+      yield from _rows(job, indices, pictures, found)
+
+
+def _rows(job, indices, pictures, found):
+  rows = iter(() if found is None else np.asarray(found))
+  for place, picture in zip(job.indices, pictures, strict=True):
+    if picture is None:
+      yield indices[place], None, None
+    else:
+      height, width = picture.shape[:2]
+      yield indices[place], picture, next(rows)[:height, :width]
 
 
 def _windows(trained, indices, read, views, batch, devices, classes):
@@ -91,9 +105,19 @@ def _windows(trained, indices, read, views, batch, devices, classes):
     yield index, picture, None if picture is None else predict(picture)
 
 
+@contextlib.contextmanager
+def _background(threads: int):
+  """A pool of threads; what has not begun at the end is left."""
+  pool = concurrent.futures.ThreadPoolExecutor(threads)
+  try:
+    yield pool
+  finally:
+    pool.shutdown(cancel_futures=True)
+
+
 def _ahead(function, items):
   """`map`, computed by a thread, a few items ahead."""
-  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+  with _background(1) as pool:
     waiting = deque()
     for item in items:
       waiting.append(pool.submit(function, item))
@@ -109,7 +133,7 @@ def make_predict(trained: Trained):
   A picture that fits on the canvas of an earlier one is laid on it, unless
   that has more than half as many pixels again, so that few programs compile.
   """
-  whole = make_whole(trained, Views())
+  whole = Whole(trained, Views())
   windows = make_sliding(trained, Views(window=WINDOW), 1)
   known = []
 

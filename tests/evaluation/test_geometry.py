@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from networks import NETWORKS, alone, make_trained, picture
 
-from adseg_jax.evaluation.inference import Views, make_sliding, make_whole
+from adseg_jax.evaluation.inference import Views, Whole, make_sliding
 from adseg_jax.evaluation.predict import make_predict
 from adseg_jax.networks.extents import ceil_to
 
@@ -30,7 +30,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize('name', NETWORKS)
 def test_it_says_the_same_beside_others(rng, trained, name):
   pictures = [picture(rng, *size) for size in SIZES]
-  whole = make_whole(trained(name), Views())
+  whole = Whole(trained(name), Views())
   found = np.asarray(whole(pictures, (96, 160), 5))
   for maps, image in zip(found, pictures, strict=False):
     h, w = image.shape[:2]
@@ -57,7 +57,7 @@ def test_one_at_a_time(rng, trained):
 def test_windows_see_all_that_the_network_sees(rng, trained, name, size, flip):
   image = picture(rng, *size)
   views = Views(flip=flip, window=(32, 32))
-  expected = np.asarray(make_whole(trained(name), views)(
+  expected = np.asarray(Whole(trained(name), views)(
       [image], [ceil_to(side, 32) for side in size], 1
   ))[0, :size[0], :size[1]]
   found = make_sliding(trained(name), views, 2)(image)

@@ -5,7 +5,7 @@ import pytest
 from networks import alone, make_trained, picture
 
 from adseg_jax.evaluation import inference
-from adseg_jax.evaluation.inference import Views, make_sliding, make_whole
+from adseg_jax.evaluation.inference import Views, Whole, make_sliding
 from adseg_jax.evaluation.predict import predictions
 from adseg_jax.evaluation.resampling import resample_on_host, resize_picture
 from adseg_jax.networks.segmentors import MultiScale
@@ -31,7 +31,7 @@ def looks_by_hand(trained, image, scales, flip, size=None):
 def test_looks_are_averaged_at_the_picture_s_size(rng, scales, flip):
   trained = make_trained(NETWORK)
   pictures = [picture(rng, 61, 90), picture(rng, 40, 33)]
-  found = make_whole(trained, Views(scales, flip))(pictures, (64, 96), 3)
+  found = Whole(trained, Views(scales, flip))(pictures, (64, 96), 3)
   assert found.shape == (3, 64, 96, 3)
   for maps, image in zip(found, pictures, strict=False):
     h, w = image.shape[:2]
@@ -44,7 +44,7 @@ def test_looks_are_averaged_at_the_picture_s_size(rng, scales, flip):
 def test_a_run_with_a_fixed_size_sees_pictures_at_it(rng, flip):
   trained, image = make_trained(NETWORK, (64, 32)), picture(rng, 40, 57)
   expected = looks_by_hand(trained, image, (1,), flip, (64, 32))
-  found = make_whole(trained, Views(flip=flip))([image], (64, 64), 1)
+  found = Whole(trained, Views(flip=flip))([image], (64, 64), 1)
   np.testing.assert_allclose(found[0, :40, :57], expected, atol=1e-5)
   for classes in False, True:
     predict = make_sliding(
@@ -58,7 +58,7 @@ def test_a_run_with_a_fixed_size_sees_pictures_at_it(rng, flip):
 def test_classes_are_the_likeliest(rng):
   trained, image = make_trained(NETWORK), picture(rng, 300, 64)
   expected = alone(trained, image).argmax(-1)
-  whole = make_whole(trained, Views(), classes=True)([image], (320, 64), 1)
+  whole = Whole(trained, Views(), classes=True)([image], (320, 64), 1)
   assert whole.dtype == np.uint8
   windows = make_sliding(trained, Views(window=(64, 64)), 1, classes=True)
   for found in whole[0, :300], windows(image):
