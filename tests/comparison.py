@@ -29,6 +29,7 @@ QUIET = ('-W', 'ignore:coroutine:RuntimeWarning')
 SCRIPT = """
 import pickle, sys
 from pathlib import Path
+import small
 from adseg_jax.commands import cli
 from adseg_jax.data import dataset
 from adseg_jax.training.loop import train

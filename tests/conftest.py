@@ -19,6 +19,7 @@ os.environ['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
 import jax
 import numpy as np
 import pytest
+import small
 from toy import on_toy
 
 from adseg_jax.config import (
@@ -63,8 +64,8 @@ def tiny(prepared):
   return Experiment(
       name='tiny',
       data=Data(prepared=prepared, batch=8, crop=(32, 32)),
-      segmentor=Segmentor(width=0.1, local_normalization=False),
-      adversary=Adversary(width=0.1, weight=0.1),
+      segmentor=Segmentor(name=small.NAME, width=0.1),
+      adversary=Adversary(discriminator=small.NAME, width=0.1, weight=0.1),
       optimizer=Optimizer(
           steps=6, segmentor=Update(learning_rate=0.01),
           discriminator=Update(name='adam', learning_rate=1e-3),

@@ -6,6 +6,7 @@ import sys
 
 import blocks
 import pytest
+import small
 
 from adseg_jax.config import (
     Adversary,
@@ -34,8 +35,8 @@ def trained_run(prepared, tmp_path_factory):
   experiment = Experiment(
       name='blocks',
       data=Data(name='blocks', prepared=prepared, batch=8, crop=(24, 24)),
-      segmentor=Segmentor(width=0.1, local_normalization=False),
-      adversary=Adversary(width=0.1, weight=0.0),
+      segmentor=Segmentor(name=small.NAME, width=0.5),
+      adversary=Adversary(weight=0.0),
       optimizer=Optimizer(
           steps=120, segmentor=Update(name='adam', learning_rate=0.01)
       ),

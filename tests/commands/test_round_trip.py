@@ -5,6 +5,7 @@ import shutil
 import layouts
 import numpy as np
 import pytest
+import small
 from PIL import Image
 
 import adseg_jax
@@ -47,8 +48,8 @@ def run(prepared, tmp_path_factory):
           name='folder', root=str(root), prepared=prepared, batch=8,
           crop=(16, 16),
       ),
-      segmentor=Segmentor(width=0.1, local_normalization=False),
-      adversary=Adversary(width=0.1, weight=0.0),
+      segmentor=Segmentor(name=small.NAME, width=0.5),
+      adversary=Adversary(weight=0.0),
       optimizer=Optimizer(
           steps=60, segmentor=Update(name='adam', learning_rate=0.01)
       ),

@@ -97,8 +97,8 @@ def test_other_classes_start_class_by_class(tiny, other):
   np.testing.assert_allclose(now[..., 0], then[..., 2], rtol=0, atol=1e-6)
   np.testing.assert_allclose(now[..., 2], then[..., 0], rtol=0, atol=1e-6)
   np.testing.assert_array_equal(
-      network.params['classifier2']['kernel'][:, 1],
-      fresh.params['classifier2']['kernel'][:, 1],
+      network.params['classifier']['kernel'][..., 1],
+      fresh.params['classifier']['kernel'][..., 1],
   )
 
 
@@ -126,9 +126,13 @@ def test_the_mean_of_its_weights_comes_along(tiny, tmp_path):
     ({'local_normalization': True},
      'segmentor.local_normalization is False there, True here'),
 ])
-def test_another_network_is_refused(tiny, other, changes, words):
+def test_another_network_is_refused(tiny, tmp_path, changes, words):
+  multiscale = dataclasses.replace(
+      tiny, segmentor=Segmentor(width=0.1, local_normalization=False)
+  )
+  other = write(tmp_path / 'other', multiscale, steps=())
   with pytest.raises(UserError) as caught:
-    find(starting(tiny, other, **changes))
+    find(starting(multiscale, other, **changes))
   message = str(caught.value)
   assert f'--segmentor.weights {other}: ' in message and words in message
   assert '\n' not in message
@@ -175,7 +179,7 @@ def test_auto_is_imagenet_where_it_can_be(tiny, monkeypatch):
   assert same(found.begin(state.segmentor), state.segmentor)
   assert found.words == (
       'Starts from random weights: --segmentor.weights imagenet: there are '
-      'none for MultiScale but those of its runs: give the workdir of one, '
+      'none for Small but those of its runs: give the workdir of one, '
       'another --segmentor.name, or no weights'
   )
   asked = []
@@ -250,9 +254,9 @@ def test_a_run_says_and_keeps_where_it_started(
           whole, tmp_path / 'run'
       )
   )
-  assert same(then['features'], now['features'])
+  assert same(then['conv2'], now['conv2'])
   for here, there in ((0, 2), (2, 0)):
     np.testing.assert_array_equal(
-        now['classifier1']['kernel'][:, here],
-        then['classifier1']['kernel'][:, there],
+        now['classifier']['kernel'][..., here],
+        then['classifier']['kernel'][..., there],
     )
