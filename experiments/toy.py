@@ -101,13 +101,13 @@ def initial(seed: int):
   )
 
 
-def tiles(validation: bool):
+def tiles(split: str):
   """Images [N,128,128,3] in 0..1 and labels [N,128,128] of a split."""
   image, label = earth.world()
   places = [
       np.s_[TILE * row:TILE * (row + 1), TILE * column:TILE * (column + 1)]
       for row, column in earth.tiles(label)
-      if earth.is_validation(column) == validation
+      if earth.split_of(column) == split
   ]
   x = np.stack([image[place] for place in places])
   return x.astype(np.float32) / 255, np.stack([label[p] for p in places])
@@ -153,7 +153,7 @@ def main():
   options.add_argument('--output', type=pathlib.Path, default='runs/toy.png')
   options.add_argument('--seed', type=int, default=0)
   options = options.parse_args()
-  training, (images, labels) = tiles(validation=False), tiles(validation=True)
+  training, (images, labels) = tiles('train'), tiles('validation')
   (networks, moments), curves = initial(options.seed), []
   for number in range(STEPS):
     crops = batch(*training, options.seed, number)

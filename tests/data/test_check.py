@@ -183,7 +183,7 @@ def test_a_prepared_data_set_is_checked_too(prepared):
   found = check(earth.DATASET, Data(prepared=prepared))
   assert not found.faults
   assert {split: t.images for split, t in found.tallies.items()} == {
-      'train': 277, 'validation': 90
+      'train': 210, 'validation': 90, 'test': 67
   }
 
 

@@ -22,7 +22,7 @@ def splits(prepared):
   data = Data(prepared=prepared)
   return {
       split: examples.load(earth.DATASET, split, data)
-      for split in ('train', 'validation')
+      for split in ('train', 'validation', 'test')
   }
 
 
@@ -83,11 +83,18 @@ def test_coasts_of_label_and_image_coincide(world, axis):
   assert agreement[0] > 0.9872  # three pixels off, in any direction, is less
 
 
-def test_validation_columns_by_hand():
-  columns = np.arange(42)
-  assert columns[earth.is_validation(columns)].tolist() == [
-      6, 7, 8, 21, 22, 23, 36, 37, 38
-  ]
+def test_columns_by_hand():
+  held_out = {
+      split: [c for c in range(42) if earth.split_of(c) == split]
+      for split in ('validation', 'test')
+  }
+  # Settings were tuned on validation: its columns stay as they are.
+  assert held_out['validation'] == [6, 7, 8, 21, 22, 23, 36, 37, 38]
+  assert held_out['test'] == [12, 13, 14, 27, 28, 29]
+  assert all(
+      earth.split_of(c) == 'train' for c in range(42)
+      if c not in held_out['validation'] + held_out['test']
+  )
 
 
 def test_tiles_are_whole_and_a_quarter_land():
@@ -100,17 +107,21 @@ def test_tiles_are_whole_and_a_quarter_land():
 
 
 def test_split_sizes(splits):
-  assert len(splits['train']) == 277
-  assert len(splits['validation']) == 90
+  sizes = {split: len(found) for split, found in splits.items()}
+  assert sizes == {'train': 210, 'validation': 90, 'test': 67}
 
 
 def test_splits_share_no_tile_column(splits):
-  columns = {
-      split: {int(name[4:]) for name in splits[split].names}
-      for split in splits
-  }
-  assert earth.is_validation(np.array(sorted(columns['validation']))).all()
-  assert not earth.is_validation(np.array(sorted(columns['train']))).any()
+  for split, found in splits.items():
+    assert {earth.split_of(int(name[4:])) for name in found.names} == {split}
+  assert earth.DATASET.test == 'test'
+
+
+def test_the_test_split_shows_every_class(splits):
+  pixels = np.bincount(
+      np.concatenate([decoded(one).ravel() for one in splits['test'].labels])
+  )
+  assert len(pixels) == 6 and (pixels / pixels.sum()).min() > 0.05
 
 
 def test_examples_are_the_tiles_they_are_named_after(splits, world):
@@ -151,13 +162,14 @@ def test_the_domains_share_no_tile(splits, prepared):
   assert dataset.classes == earth.CLASSES
   found = {
       split: {*examples.load(dataset, split, data).names}
-      for split in ('train', 'elsewhere', 'validation')
+      for split in ('train', 'elsewhere', 'validation', 'test')
   }
-  assert [*map(len, found.values())] == [98, 179, 67]
+  assert [*map(len, found.values())] == [60, 150, 67, 29]
   assert found['train'] == {
       name for name in splits['train'].names if int(name[-2:]) < 17
   }
   assert found['train'] | found['elsewhere'] == {*splits['train'].names}
-  assert found['validation'] == {
-      name for name in splits['validation'].names if int(name[-2:]) >= 17
-  }
+  for split in ('validation', 'test'):
+    assert found[split] == {
+        name for name in splits[split].names if int(name[-2:]) >= 17
+    }

@@ -255,7 +255,8 @@ def test_earth_writes_everything_that_a_run_has(
   train(tiny, tmp_path)
   assert {path.name for path in tmp_path.iterdir()} == {
       '.lock', 'checkpoints', 'examples.json', 'experiment.json',
-      'metrics.jsonl', 'overview', 'panels', 'scores.json', 'tensorboard',
+      'metrics.jsonl', 'overview', 'panels', 'scores.json', 'scores_test.json',
+      'tensorboard',
   }
   content = scores(tmp_path)
   assert content['images'] == 90
