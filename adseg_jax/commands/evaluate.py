@@ -131,10 +131,20 @@ def _news(arguments, trained, dataset, split, now) -> list[str]:
   from adseg_jax.training import record, splits
 
   workdir = epath.Path(arguments.workdir)
-  then = splits.read(workdir, record.read(workdir)).get(split)
-  used = trained.experiment.data
+  known = splits.read(workdir, record.read(workdir))
+  then, used = known.get(split), trained.experiment.data
+  if then is None:
+    # A data set may have been divided anew since.
+    learnt = splits.common(known.get(used.train or dataset.train), now)
+    if learnt and not arguments.new_data:
+      raise UserError(
+          f'{workdir}: its run was trained on {learnt} of the '
+          f'{counted(len(now.examples), "example")} of split {split}: give '
+          'another --split, or --new-data to score these'
+      )
+    return [f'data-{now.digest[:8]}'] * bool(learnt)
   # A part of the files is prepared alone, and has a digest of its own.
-  if then is None or used.limit:
+  if used.limit:
     return []
   # Pictures of another size can't be compared one by one.
   if any(used.size):

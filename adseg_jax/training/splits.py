@@ -105,6 +105,13 @@ def difference(name: str, then: Split, now: Split) -> str:
   return words
 
 
+def common(one: Split | None, other: Split) -> int:
+  """How many examples two splits share, as far as they are known."""
+  if one is None or one.examples is None:
+    return 0
+  return len(one.examples.items() & other.examples.items())
+
+
 def same_names(then: Split, now: Split) -> bool:
   """Whether files were replaced at most, none came and none went."""
   if then.examples is None or now.examples is None:

@@ -235,6 +235,21 @@ def test_images_that_the_run_did_not_have(copied, capsys):
   assert folders(workdir) == {name, 'train', 'validation'}
 
 
+def test_a_split_that_the_run_was_trained_on(copied, capsys):
+  workdir, edit = copied
+  names = json.loads((workdir / 'examples.json').read_text())
+  two = dict(list(names.pop('validation').items())[:2])
+  names['train'] |= two
+  (workdir / 'examples.json').write_text(json.dumps(names))
+  edit(lambda content: content['splits'].pop('validation'))
+  words = r'trained on 2 of the 5 examples of split validation: .* --split'
+  with pytest.raises(UserError, match=words):
+    evaluate(workdir)
+  evaluate(workdir, '--new-data')
+  (name,) = folders(workdir)
+  assert name == f'validation_data-{read(workdir, name)["digest"][:8]}'
+
+
 def test_other_classes_than_the_run_had(copied):
   workdir, edit = copied
   edit(lambda content: content['dataset']['classes'].reverse())
