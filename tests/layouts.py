@@ -115,6 +115,16 @@ def folder(root, count=10, classes='sky\nroad\nvoid\n', label=None):
   return root
 
 
+def jsrt(root):
+  """Five radiographs of JSRT with SCR's masks as class ids."""
+  for index, name in enumerate(
+      ('JPCLN001', 'JPCLN002', 'JPCLN009', 'JPCNN003', 'JPCNN010')
+  ):
+    save(photo(index), root / 'images' / f'{name}.png')
+    grey(ids([0, 1, 2, 3]), root / 'labels' / f'{name}.png')
+  return root
+
+
 def cityscapes(root):
   """The two archives, an image in each split."""
   size = (1024, 2048)

@@ -16,7 +16,7 @@ MODULES = {
     name: f'adseg_jax.data.{name}'
     for name in (
         'earth', 'camvid', 'stanford_background', 'voc2012', 'cityscapes',
-        'oxford_iiit_pet', 'folder', 'earth_domains',
+        'oxford_iiit_pet', 'folder', 'earth_domains', 'jsrt',
     )
 }
 
