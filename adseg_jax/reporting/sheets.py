@@ -7,6 +7,7 @@ from adseg_jax.evaluation import evidence
 from adseg_jax.reporting import outlines, tables
 from adseg_jax.reporting.arms import Study, score
 from adseg_jax.reporting.runs import MEASURES
+from adseg_jax.reporting.tables import Table
 from adseg_jax.reporting.verdicts import cautions, sentences
 
 
@@ -15,7 +16,8 @@ def _line(cells):
   return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
 
 
-def _lines(table):
+def lines(table: Table) -> list[str]:
+  """A table as lines of Markdown; none where it has no row."""
   if not table.rows:
     return []
   return [
@@ -29,9 +31,9 @@ def markdown(study: Study) -> str:
   """Arms, differences and runs as Markdown tables, with what they show."""
   words = [f'- {text}' for text in (*sentences(study), *cautions(study))]
   return '\n'.join([
-      *_lines(tables.arms(study)), *_lines(tables.differences(study)),
-      *_lines(tables.weighed(study)), *_lines(outlines.table(study)),
-      *words, *([''] if words else []), *_lines(tables.every_run(study)),
+      *lines(tables.arms(study)), *lines(tables.differences(study)),
+      *lines(tables.weighed(study)), *lines(outlines.table(study)),
+      *words, *([''] if words else []), *lines(tables.every_run(study)),
   ])
 
 

@@ -110,14 +110,18 @@ def scale(values: list[float]) -> dict:
   return {'domain': [low, high], 'nice': 5, 'zero': False}
 
 
+def on_paper(chart: Chart) -> str:
+  """The SVG of a file of its own, in the colours of paper."""
+  light = dict(re.findall(r'--(\w+): ([^;]+);', STYLE.partition('}')[0]))
+  return vl_convert.vegalite_to_svg(re.sub(
+      r'var\(--(\w+)\)', lambda name: light[name[1]], json.dumps(chart.spec)
+  ))
+
+
 def write(charts: list[Chart], folder: epath.Path):
   """Writes every chart in the colours of paper, as .svg and .pdf."""
-  light = dict(re.findall(r'--(\w+): ([^;]+);', STYLE.partition('}')[0]))
   folder.mkdir(parents=True, exist_ok=True)
   for chart in charts:
-    spec = re.sub(
-        r'var\(--(\w+)\)', lambda name: light[name[1]], json.dumps(chart.spec)
-    )
-    svg = vl_convert.vegalite_to_svg(spec)
+    svg = on_paper(chart)
     files.write(folder / f'{chart.name}.svg', svg.encode())
     files.write(folder / f'{chart.name}.pdf', vl_convert.svg_to_pdf(svg))
