@@ -25,10 +25,11 @@ ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / 'experiments'
 PAGES = [
     ROOT / 'README.md', EXPERIMENTS / 'README.md',
+    EXPERIMENTS / 'verdict/PROTOCOL.md',
     *sorted((ROOT / 'docs').glob('*.md')),
 ]
 SOURCES = [
-    *sorted(EXPERIMENTS.glob('*.py')),
+    *sorted(EXPERIMENTS.glob('*.py')), EXPERIMENTS / 'verdict/page.py',
     *sorted((ROOT / 'adseg_jax/commands').glob('*.py')),
 ]
 SETTINGS = flatten(dataclasses.asdict(Experiment()))
