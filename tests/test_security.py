@@ -65,13 +65,18 @@ def watch(event, arguments):
     reached.append('.'.join(arguments))
 
 sys.addaudithook(watch)
+import dataclasses
+import small
 from adseg_jax.commands import cli
-from adseg_jax.config import *
+from adseg_jax.config import Adversary, Segmentor
 sys.argv[1:] = ['--smoke', '--workdir', sys.argv[1]]
 sys.path.insert(0, 'experiments')
 import earth
 try:
-  cli.run(earth.EXPERIMENT, '')
+  cli.run(dataclasses.replace(
+      earth.EXPERIMENT, segmentor=Segmentor(name=small.NAME),
+      adversary=Adversary(discriminator=small.NAME),
+  ), '')
 finally:
   print(json.dumps(reached))
 """
@@ -82,7 +87,9 @@ def test_a_run_reaches_for_no_network_and_no_pickle(tmp_path, prepared):
   done = subprocess.run(
       [sys.executable, '-c', WATCHED, tmp_path / 'run'],
       capture_output=True, text=True, cwd=PACKAGE.parent,
-      env=os.environ | {'TFDS_DATA_DIR': prepared},
+      env=os.environ | {
+          'TFDS_DATA_DIR': prepared, 'PYTHONPATH': str(Path(__file__).parent),
+      },
   )
   assert done.returncode == 0, done.stderr
   assert (tmp_path / 'run' / 'smoke' / 'scores.json').exists()
