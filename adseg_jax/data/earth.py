@@ -38,8 +38,7 @@ _OCEAN = CLASSES.index('ocean')
 TILE = 128
 """Side of a tile, in pixels."""
 _LEAST_LAND = 0.25
-# Of bands three tiles wide, in turn. The test's are not next to validation's;
-# of the two places where that is so, all classes are frequent in this one.
+# Of bands three tiles wide, in turn. The test's are not next to validation's.
 _BANDS = 'train', 'train', 'validation', 'train', 'test'
 
 
