@@ -7,17 +7,11 @@ from typing import get_args
 import pytest
 
 from adseg_jax import config
-from adseg_jax.config import (
-    Data,
-    Experiment,
-    Optimizer,
-    Update,
-    flatten,
-    to_json,
-)
+from adseg_jax.config import Data, Experiment, Optimizer, Update
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.networks.discriminators import DISCRIMINATORS
 from adseg_jax.networks.segmentors import ENCODERS, SEGMENTORS
+from adseg_jax.settings import flatten, to_json
 
 
 def test_flatten_names_fields_as_the_command_line_does():

@@ -10,7 +10,7 @@ import adseg_jax
 HOUSE = Path(adseg_jax.__file__).parent
 # A module imports from its own line and those above.
 ROOMS = [
-    {'errors', 'files', 'config', 'environment', 'wording'},
+    {'errors', 'files', 'config', 'settings', 'environment', 'wording'},
     {'networks', 'data'},
     {'method'},
     {'evaluation'},

@@ -39,8 +39,8 @@ def run(arguments: Arguments):
   """
   if not arguments.workdir:
     raise UserError('name the workdir of a run: adseg fingerprint runs/earth')
-  from adseg_jax.config import to_json
   from adseg_jax.inference import fingerprint
+  from adseg_jax.settings import to_json
   from adseg_jax.training.restore import describe
   from adseg_jax.training.run import devices, versions
 

@@ -10,9 +10,10 @@ import json
 
 from etils import epath
 
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import Experiment
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training import parallel, run, splits
 from adseg_jax.training.checkpoint import saved_steps
 from adseg_jax.training.origin import Origin

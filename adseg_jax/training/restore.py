@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from adseg_jax import config
+from adseg_jax import settings
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation.trained import Trained
 from adseg_jax.method.method import make_method, make_segmentor
@@ -40,7 +40,7 @@ def describe(workdir: epath.PathLike):
     content = json.loads(path.read_text())
     dataset = content['dataset']
     return (
-        config.from_dict(content['experiment']), tuple(dataset['classes']),
+        settings.from_dict(content['experiment']), tuple(dataset['classes']),
         tuple(tuple(colour) for colour in dataset['palette']),
     )
   except (FileNotFoundError, NotADirectoryError):

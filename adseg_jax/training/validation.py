@@ -3,8 +3,9 @@
 import dataclasses
 import math
 
-from adseg_jax.config import LESSONS, Data, Experiment, flatten
+from adseg_jax.config import LESSONS, Data, Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training import lessons
 from adseg_jax.wording import counted
 

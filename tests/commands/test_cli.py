@@ -19,12 +19,13 @@ import pytest
 import toy
 from toy import on_toy
 
-from adseg_jax import config
+from adseg_jax import config, settings
 from adseg_jax.commands import cli
-from adseg_jax.config import Adversary, Data, Experiment, Unlabelled, flatten
+from adseg_jax.config import Adversary, Data, Experiment, Unlabelled
 from adseg_jax.data import dataset as datasets
 from adseg_jax.data import examples
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training.loop import train
 
 ROOT = Path(__file__).parents[2]
@@ -359,7 +360,7 @@ def test_the_control_learns_from_labelled_images_alone():
 
 
 def test_json_holds_every_field():
-  content = json.loads(config.to_json(Experiment()))
+  content = json.loads(settings.to_json(Experiment()))
   assert flatten(content).keys() == flatten(
       dataclasses.asdict(Experiment())
   ).keys()

@@ -16,8 +16,9 @@ from comparison import QUIET
 from etils import epath
 from miniature import make_method, make_state, same
 
-from adseg_jax.config import Experiment, Update, to_json
+from adseg_jax.config import Experiment, Update
 from adseg_jax.errors import UserError
+from adseg_jax.settings import to_json
 from adseg_jax.training import checkpoint, parallel, restore
 from adseg_jax.training.checkpoint import Checkpoints
 

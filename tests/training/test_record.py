@@ -7,8 +7,9 @@ import pytest
 from toy import CLASSES, DATASET
 
 from adseg_jax import files
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training import record, run, splits
 from adseg_jax.training.splits import Split
 
