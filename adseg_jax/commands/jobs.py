@@ -12,6 +12,7 @@ from adseg_jax.commands.arms import Arm
 from adseg_jax.commands.arms import arms as find_arms
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import replaced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,15 +117,17 @@ def plan(
 
 
 def _job(script, arm: Arm, workdir, seed: int, fold: int | None, amend: bool):
-  experiment, name = dataclasses.replace(arm.experiment, seed=seed), arm.name
-  folder, own = workdir / arm.name, ['--seed', str(seed)]
+  name, folder, settings = arm.name, workdir / arm.name, {'seed': seed}
   if fold is not None:
-    data = dataclasses.replace(experiment.data, fold=fold)
-    experiment = dataclasses.replace(experiment, data=data)
     name, folder = f'{name}, fold {fold}', folder / f'fold{fold}'
-    own += ['--data.fold', str(fold)]
+    settings['data.fold'] = fold
   folder /= f'seed{seed}'
-  return Job(f'{name}, seed {seed}', folder, experiment, (
-      sys.executable, str(script), '--workdir', str(folder), *own,
-      *arm.options, *['--amend'] * amend,
-  ), arm.control)
+  own = [
+      word for field, value in settings.items()
+      for word in (f'--{field}', str(value))
+  ]
+  return Job(
+      f'{name}, seed {seed}', folder, replaced(arm.experiment, settings),
+      (sys.executable, str(script), '--workdir', str(folder), *own,
+       *arm.options, *['--amend'] * amend), arm.control,
+  )
