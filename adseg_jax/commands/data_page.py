@@ -13,7 +13,7 @@ from adseg_jax import files
 from adseg_jax.data.check import Findings, Sample
 from adseg_jax.data.dataset import shorten
 from adseg_jax.reporting.numbers import NONE
-from adseg_jax.reporting.pages import render, writing
+from adseg_jax.reporting.pages import render
 from adseg_jax.reporting.pictures import Picture, legend, uri
 from adseg_jax.reporting.tables import Row, Table, terminal
 from adseg_jax.wording import counted
@@ -109,7 +109,7 @@ def write_page(found: Findings, folder: Path) -> Path:
       **_tables(found),
   )
   path = Path(folder) / PAGE
-  with writing('--output', folder):
+  with files.writing('--output', folder):
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, text.encode())
   return path

@@ -74,6 +74,14 @@ class Scores:
   precision: np.ndarray
   pixels: np.ndarray
 
+  @property
+  def means(self) -> dict[str, float]:
+    """Those that are one number."""
+    return {
+        name: value for name, value in vars(self).items()
+        if isinstance(value, float)
+    }
+
 
 def _mean(values, weights=None):
   """Mean over what is not nan; nan if nothing is left."""
