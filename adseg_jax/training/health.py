@@ -50,30 +50,18 @@ def accuracy(line: dict) -> float | None:
   return None if None in parts else sum(parts) / 2
 
 
-def kind_of(line: dict) -> str | None:
-  """'wins', 'gives up' or None, for one line of training metrics."""
-  share = accuracy(line)
-  if share is None or share != share:
-    return None
-  return 'wins' if share > WINS else 'gives up' if share < GIVES_UP else None
-
-
 def _follow(episode: Episode | None, previous: int, line: dict):
   """The episode that is under way after a line, or None."""
-  kind, step = kind_of(line), line['step']
+  share, step, kind = accuracy(line), line['step'], None
+  if share is not None:
+    kind = 'wins' if share > WINS else 'gives up' if share < GIVES_UP else None
   if episode and episode.kind == kind:
     return episode._replace(last=step)
   return Episode(kind, previous, step) if kind else None
 
 
 def episodes(lines: list[dict], lasting: int = LASTING) -> list[Episode]:
-  """The episodes in lines of training metrics, in their order.
-
-  Args:
-    lines: as metrics.jsonl has them: each is a mean over the steps since the
-      line before.
-    lasting: steps that an episode has at least.
-  """
+  """The episodes of at least `lasting` steps in training lines, in order."""
   found, episode, previous = {}, None, 0
   for line in lines:
     episode, previous = _follow(episode, previous, line), line['step']
@@ -93,9 +81,9 @@ class Watch:
     line = {'step': step} | values
     self._episode = episode = _follow(self._episode, self._previous, line)
     self._previous = step
-    if not episode or episode.last - episode.first < LASTING:
-      return None
-    if self._told == episode[:2]:
+    if not episode or episode.last - episode.first < LASTING or (
+        self._told == episode[:2]
+    ):
       return None
     self._told = episode[:2]
     return f'steps {episode.first} to {step}: {ADVICE[episode.kind]}'
@@ -108,11 +96,7 @@ class Streak:
     self._row = 0
 
   def see(self, step: int, dropped) -> str | None:
-    """What to say of the steps up to this one.
-
-    Args:
-      step: the last of them.
-      dropped: for each of them, whether its updates were dropped.
+    """What to say of steps up to this one: whether the update was dropped.
 
     Raises:
       UserError: PATIENCE in a row were.

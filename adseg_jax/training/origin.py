@@ -79,10 +79,7 @@ def _of_file(weights: str, segmentor, network) -> Origin:
 
 
 def _run_of(weights: str) -> tuple[epath.Path, str] | None:
-  """(workdir, checkpoint) where a folder is named; None where it is not.
-
-  A checkpoint is named by its folder; else it is the last, as for commands.
-  """
+  """(workdir, checkpoint) where a folder is named; None where it is not."""
   if pretrained.is_name(weights):
     return None
   path = epath.Path(weights).expanduser()
@@ -123,17 +120,16 @@ def _of_run(weights, workdir, checkpoint, wanted, classes) -> Origin:
 
 def _check(workdir, theirs: config.Segmentor, ours: config.Segmentor):
   """Refuses a segmentor that computes something else."""
-  for field in dataclasses.fields(config.Segmentor):
-    name, there = field.name, getattr(theirs, field.name)
-    if name in FREE or there == getattr(ours, name):
+  for name, here in vars(ours).items():
+    there = getattr(theirs, name)
+    if name in FREE or there == here:
       continue
     other = dataclasses.replace(ours, **{name: there})
     # The name first: a network need not know what another is made of.
     if name == 'name' or make_segmentor(other, 1) != make_segmentor(ours, 1):
       raise UserError(
           f'{workdir}: its segmentor is another network (segmentor.{name} is '
-          f'{there} there, {getattr(ours, name)} here): give its settings, or '
-          'another run'
+          f'{there} there, {here} here): give its settings, or another run'
       )
 
 

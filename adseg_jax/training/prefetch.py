@@ -25,9 +25,8 @@ def prefetch(
 
   Steps are dispatched, not run, when the loop comes back for the next batch:
   a moment that it waits here is no loss while the devices still have work. So
-  where no batch is ready, `settle` first lets them finish, which takes
-  nothing from them as there is nothing to give them; `waiting` is entered
-  only then, and measures how long they stand idle for want of data.
+  where no batch is ready, `settle` first lets them finish; `waiting` is around
+  the time that they then stand idle for want of data.
 
   Args:
     batches: the source; only the thread reads it.

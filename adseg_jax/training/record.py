@@ -10,10 +10,11 @@ import json
 
 from etils import epath
 
+from adseg_jax import files
 from adseg_jax.config import Experiment
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
-from adseg_jax.settings import flatten
+from adseg_jax.settings import flat, flatten, replaced
 from adseg_jax.training import parallel, run, splits
 from adseg_jax.training.checkpoint import saved_steps
 from adseg_jax.training.origin import Origin
@@ -58,10 +59,7 @@ def read(workdir: epath.Path) -> dict:
 def check(workdir: epath.Path, experiment: Experiment, amend: bool = False):
   """Refuses a workdir that can't be this experiment's; writes nothing.
 
-  Args:
-    workdir: folder of the run.
-    experiment: what shall be trained there.
-    amend: whether what is AMENDABLE may differ.
+  With `amend` what is AMENDABLE may differ.
 
   Raises:
     UserError: the workdir holds another experiment, or is no folder.
@@ -85,13 +83,13 @@ def check(workdir: epath.Path, experiment: Experiment, amend: bool = False):
         '--workdir, or the same settings to continue that run'
         + ('' if others else ', or --amend to continue it with these')
     )
-  steps = experiment.optimizer.steps
-  if steps < reached or run.finished(workdir, experiment):
+  steps, scored = experiment.optimizer.steps, run.scored_step(workdir)
+  if steps < reached or steps <= scored:
     raise UserError(
         f'--optimizer.steps is {steps}: the run in {workdir} has reached step '
-        f'{max(reached, run.scored_step(workdir))}: give more to amend it'
+        f'{max(reached, scored)}: give more to amend it'
     )
-  if run.scored_step(workdir) > reached:
+  if scored > reached:
     raise UserError(
         f'--workdir {workdir}: the checkpoints of its run are gone: without '
         'them it cannot be amended'
@@ -129,22 +127,13 @@ def check_data(
 
 
 def check_origin(workdir: epath.Path, origin: Origin):
-  """Refuses a segmentor that would start from other weights than before.
-
-  Args:
-    workdir: folder of a run that may have begun, and saved nothing yet.
-    origin: what it would start from.
-
-  Raises:
-    UserError: they have changed.
-  """
-  then = read(workdir).get('origin') or origin.record
-  if then['digest'] != origin.record['digest']:
+  """Raises a UserError where a run has begun with other weights than these."""
+  then, now = read(workdir).get('origin') or origin.record, origin.record
+  if then['digest'] != now['digest']:
     raise UserError(
         f'--segmentor.weights {then["from"]}: not what the run in {workdir} '
-        f'began with ({then["digest"][:8]} then, '
-        f'{origin.record["digest"][:8]} now): bring that back, or give another '
-        '--workdir'
+        f'began with ({then["digest"][:8]} then, {now["digest"][:8]} now): '
+        'bring that back, or give another --workdir'
     )
 
 
@@ -157,10 +146,9 @@ def agree(
   Raises:
     UserError: on every host.
   """
-  mine = flatten(_as_json(experiment))
   text = json.dumps([
-      {name: value for name, value in mine.items() if name not in PLACES},
-      dataset.classes, [(name, one.digest) for name, one in now.items()],
+      flat(replaced(experiment, dict.fromkeys(PLACES, ''))), dataset.classes,
+      [(name, one.digest) for name, one in now.items()],
       origin and origin.record,
   ])
   if others := parallel.dissenters(text):
@@ -203,10 +191,10 @@ def begin(
   }
   time = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
   start = {'time': time, 'step': step} | made
-  try:
+  with files.writing('--workdir', workdir):
     _set_aside(workdir, experiment)
     run.write_json(workdir / NAME, {
-        'experiment': _as_json(experiment),
+        'experiment': dataclasses.asdict(experiment),
         'dataset': {
             'name': dataset.name, 'classes': dataset.classes,
             'palette': dataset.palette,
@@ -220,8 +208,6 @@ def begin(
             start | ({'changed': changed} if changed else {}),
         ],
     })
-  except OSError as error:
-    raise run.unusable(workdir, error) from error
   return changed
 
 
@@ -239,15 +225,9 @@ def _changes(theirs: dict, experiment: Experiment) -> dict[str, list]:
 
   A field that an older run has not had its default there.
   """
-  usual, mine = flatten(_as_json(Experiment())), flatten(_as_json(experiment))
-  theirs = usual | flatten(theirs)
+  mine, theirs = flat(experiment), flat(Experiment()) | flatten(theirs)
   return {
       name: [theirs.get(name), mine.get(name)]
-      for name in sorted((mine.keys() | theirs.keys()) - set(PLACES))
+      for name in sorted({*mine, *theirs} - {*PLACES})
       if mine.get(name) != theirs.get(name)
   }
-
-
-def _as_json(experiment: Experiment) -> dict:
-  """With lists for tuples, as reading JSON gives it."""
-  return json.loads(json.dumps(dataclasses.asdict(experiment)))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 
 import jax
 import numpy as np
@@ -66,13 +67,11 @@ class Session:
         self.writer.message(said)
     return values
 
-  def save(self, scores: dict | None):
+  def save(self, scores: dict | None = None):
     """Saves a checkpoint, with its scores if it was evaluated."""
-    self.checkpoints.save(self.state, self.clock.seconds, scores)
-
-  def keep(self):
-    """Saves a checkpoint unless there is one of this step."""
-    self.checkpoints.keep(self.state, self.clock.seconds, self.pending)
+    self.checkpoints.save(
+        self.state, self.clock.seconds, scores, self.pending
+    )
 
 
 def start(
@@ -81,12 +80,7 @@ def start(
 ) -> Session:
   """The run, restored at its newest step, ready to train.
 
-  Args:
-    workdir: its folder.
-    experiment: what it trains.
-    state: the initial TrainState, placed.
-    stack: closes its files.
-    profile: whether to trace a few steps.
+  It begins with `state`, which is placed; `stack` closes its files.
 
   Raises:
     UserError: a checkpoint or a file can't be used.
@@ -98,39 +92,28 @@ def start(
       Writer(workdir, experiment.optimizer.steps, step)
       if parallel.is_main() else Mute()
   )
+  traced = tracing.Untraced()
+  if profile and parallel.is_main():
+    traced = tracing.Tracing(workdir / tracing.FOLDER, writer.message)
+    stack.callback(traced.close)
   return Session(
       experiment, workdir, checkpoints, writer, state, pending,
       Clock(experiment.data.batch, seconds), health.Streak(),
-      health.Watch(step), _tracing(workdir, writer, stack, profile),
+      health.Watch(step), traced,
   )
 
 
-def _tracing(workdir, writer, stack, profile: bool):
-  if not profile or not parallel.is_main():
-    return tracing.Untraced()
-  traced = tracing.Tracing(workdir / tracing.FOLDER, writer.message)
-  stack.callback(traced.close)
-  return traced
-
-
 def _mean(pending) -> tuple[dict[str, float], list[bool]]:
-  """Mean of each metric over the steps since the last line.
+  """(mean of each metric over the steps of a line; which were dropped).
 
-  Returns:
-    Values: of steps whose update was not dropped and where they are known, as
-    the adversary's are not before it starts; 'dropped' counts the former.
-    Whether each step was dropped.
+  The mean is over steps whose update was not dropped and where a metric is
+  known, as the adversary's are not before it starts; 'dropped' counts them.
   """
   steps = jax.device_get(pending)
   dropped = [bool(values['dropped']) for values in steps]
   kept = [v for v, bad in zip(steps, dropped, strict=True) if not bad]
-  return {
-      name: _mean_of_known([float(values[name]) for values in kept or steps])
-      for name in steps[0]
-  } | {'dropped': sum(dropped)}, dropped
-
-
-def _mean_of_known(values: list[float]) -> float:
-  """Mean of those that are not nan; nan where all are."""
-  known = [value for value in values if not np.isnan(value)]
-  return float(np.mean(known)) if known else float('nan')
+  found = {}
+  for name in steps[0]:
+    known = [v[name] for v in kept or steps if not np.isnan(v[name])]
+    found[name] = float(np.mean(known, dtype=float)) if known else math.nan
+  return found | {'dropped': sum(dropped)}, dropped

@@ -66,15 +66,10 @@ def write(workdir: epath.Path, splits: dict[str, Split]) -> dict:
 
 
 def check_classes(record: dict, dataset: Dataset, where: str):
-  """Refuses a data set whose classes are not those of a run.
-
-  Args:
-    record: of the run.
-    dataset: the data set as it is now.
-    where: what holds the run, such as '--workdir runs/mine'.
+  """Refuses a data set whose classes are not those of a run's record.
 
   Raises:
-    UserError: one line that names the first class that differs.
+    UserError: `where` the run is, and the first class that differs.
   """
   then = record.get('dataset', {}).get('classes', dataset.classes)
   pairs = itertools.zip_longest(then, dataset.classes, fillvalue='none')
