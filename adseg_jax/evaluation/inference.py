@@ -158,16 +158,12 @@ def make_whole(trained: Trained, views: Views, devices=None, classes=False):
   fixed = any(trained.experiment.data.size)
 
   def predict(pictures, canvas, count):
-    own = [picture.shape[:2] for picture in pictures]
-    own += [(1, 1)] * (count - len(pictures))
     looks = []
     for look in views.looks:
       seen = [_seen(picture, look, trained) for picture in pictures]
       resizing = None
       if fixed or look != Look(1, False):
-        sizes = [one.shape[:2] for one in seen]
-        sizes += [(1, 1)] * (count - len(seen))
-        resizing = _resizing(sizes, own, canvas, look.mirrored)
+        resizing = _resizing(seen, pictures, canvas, count, look.mirrored)
       looks.append(run(
           seen, _canvas(canvas, look.scale, trained), count, resizing
       ))
@@ -176,14 +172,15 @@ def make_whole(trained: Trained, views: Views, devices=None, classes=False):
   return predict
 
 
-def _resizing(sizes, own, canvas, mirrored: bool):
+def _resizing(seen, pictures, canvas, count, mirrored: bool):
   """Taps of rows and columns, from what was seen to the pictures."""
-  rows, columns = (
-      taps([size[axis] for size in sizes], [size[axis] for size in own],
+  blanks = [1] * (count - len(pictures))
+  return tuple(
+      taps([one.shape[axis] for one in seen] + blanks,
+           [one.shape[axis] for one in pictures] + blanks,
            canvas[axis], mirrored and axis == 1)
       for axis in range(2)
   )
-  return rows, columns
 
 
 def make_sliding(

@@ -13,10 +13,7 @@ __all__ = ['Scores', 'boundary_f1', 'confusion_matrix', 'scores']
 
 
 def confusion_matrix(
-    predictions: jax.Array,
-    labels: jax.Array,
-    num_classes: int,
-    void: int = 255,
+    predictions: jax.Array, labels: jax.Array, num_classes: int, void: int = 255
 ) -> jax.Array:
   """Counts pixels by true and predicted class.
 

@@ -27,7 +27,7 @@ _AHEAD = 2  # batches that are read while another is predicted
 def _is_large(size, views: Views, trained: Trained) -> bool:
   """Whether a picture of a size is predicted window by window."""
   seen = seen_size(size, max(views.scales), trained)
-  return bool(views.window) or max(map(np.prod, (size, seen))) > LARGEST
+  return bool(views.window or max(map(np.prod, (size, seen))) > LARGEST)
 
 
 def predictions(
@@ -49,15 +49,14 @@ def predictions(
   """
   devices = jax.local_devices()
   batch = ceil_to(batch, len(devices))
-  large = [_is_large(size, views, trained) for size in sizes]
+  groups = [], []
+  for index, size in enumerate(sizes):
+    groups[_is_large(size, views, trained)].append(index)
+  whole, large = groups
   yield from _whole(
-      trained, [index for index, is_large in enumerate(large) if not is_large],
-      sizes, read, views, batch, devices, classes,
+      trained, whole, sizes, read, views, batch, devices, classes
   )
-  yield from _windows(
-      trained, [index for index, is_large in enumerate(large) if is_large],
-      read, views, batch, devices, classes,
-  )
+  yield from _windows(trained, large, read, views, batch, devices, classes)
 
 
 def _whole(trained, indices, sizes, read, views, batch, devices, classes):
