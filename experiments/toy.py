@@ -31,12 +31,13 @@ UPDATE = optax.multi_transform(
 
 
 class Segmentor(nn.Module):
-  """Images [B,H,W,3] in 0..1 -> logits [B,H,W,C]; layers see ever farther."""
+  """Images [B,H,W,3] in 0..1 -> logits [B,H,W,C]."""
 
   stride, num_classes = 1, len(CLASSES)
 
   @nn.compact
   def __call__(self, images, *, train=True):
+    """Each layer sees twice as far as the one before."""
     x = (images - 0.45) / 0.25
     for dilation in (1, 2, 4, 8):
       x = nn.relu(nn.Conv(24, (3, 3), kernel_dilation=dilation)(x))
@@ -48,6 +49,7 @@ class Discriminator(nn.Module):
 
   @nn.compact
   def __call__(self, maps, images):
+    """Reads both at once, coarser and coarser, then averages."""
     x = jnp.concatenate([maps, images], -1)
     for channels in (16, 32, 64):
       x = nn.relu(nn.Conv(channels, (4, 4), strides=2)(x))

@@ -1,8 +1,5 @@
 """Pictures in, label maps out: for training, `evaluate`, `predict`, `load`."""
 
-import concurrent.futures
-from collections import deque
-
 import jax
 import numpy as np
 
@@ -15,13 +12,13 @@ from adseg_jax.evaluation.inference import (
 )
 from adseg_jax.evaluation.trained import Trained
 from adseg_jax.networks.extents import ceil_to
+from adseg_jax.prefetch import prefetch
 
 # Pixels of a picture that is seen whole, at most; larger ones go through
 # windows, so that they fit the device.
 LARGEST = 1536 * 1536
 WINDOW = 1024, 1024  # what a window answers for, in pixels
 WINDOWS = 2  # per call and device
-_AHEAD = 2  # batches that are read while another is predicted
 
 
 def _is_large(size, views: Views, trained: Trained) -> bool:
@@ -70,7 +67,7 @@ def _whole(trained, indices, sizes, read, views, batch, devices, classes):
   jobs = batches([sizes[index] for index in indices], batch, len(devices))
   # A thread prepares the next batch, and the devices predict it, while the
   # last one's results are read.
-  for job, (pictures, found) in zip(jobs, _ahead(work, jobs), strict=True):
+  for job, (pictures, found) in zip(jobs, prefetch(jobs, work), strict=True):
     rows = iter(() if found is None else np.asarray(found))
     for place, picture in zip(job.indices, pictures, strict=True):
       if picture is None:
@@ -85,21 +82,9 @@ def _windows(trained, indices, read, views, batch, devices, classes):
     views = Views(views.scales, views.flip, WINDOW)
     batch = min(batch, WINDOWS * len(devices))
   predict = make_sliding(trained, views, batch, devices, classes)
-  pictures = _ahead(read, indices)
+  pictures = prefetch(indices, read)
   for index, picture in zip(indices, pictures, strict=True):
     yield index, picture, None if picture is None else predict(picture)
-
-
-def _ahead(function, items):
-  """`map`, computed by a thread, a few items ahead."""
-  with concurrent.futures.ThreadPoolExecutor(1) as pool:
-    waiting = deque()
-    for item in items:
-      waiting.append(pool.submit(function, item))
-      if len(waiting) > _AHEAD:
-        yield waiting.popleft().result()
-    while waiting:
-      yield waiting.popleft().result()
 
 
 def make_predict(trained: Trained):

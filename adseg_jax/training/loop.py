@@ -13,20 +13,20 @@ from adseg_jax.errors import Stopped, UserError
 from adseg_jax.method import average
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
+from adseg_jax.prefetch import prefetch
 from adseg_jax.training import (
-    origin,
-    parallel,
-    record,
-    run,
-    scoring,
-    session,
-    splits,
-    tracing,
+  origin,
+  parallel,
+  record,
+  run,
+  scoring,
+  session,
+  splits,
+  tracing,
 )
 from adseg_jax.training.checkpoint import saved_steps
 from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
-from adseg_jax.training.prefetch import prefetch
 from adseg_jax.training.validation import checked
 from adseg_jax.wording import counted
 

@@ -1,4 +1,4 @@
-"""Batches wait on the devices for the step, not the step for batches."""
+"""A thread works ahead: batches wait for the devices, not they for batches."""
 
 import collections
 import concurrent.futures
@@ -14,8 +14,8 @@ def prefetch(
     batches: Iterable,
     place: Callable,
     *,
-    settle: Callable[[], object],
-    waiting: Callable[[], contextlib.AbstractContextManager],
+    settle: Callable[[], object] = lambda: None,
+    waiting: Callable = contextlib.nullcontext,
 ) -> Iterator:
   """The batches, in their order, placed ahead of time by a thread.
 
@@ -30,7 +30,7 @@ def prefetch(
 
   Args:
     batches: the source; only the thread reads it.
-    place: batch -> batch on the devices.
+    place: what the thread does to each, such as sending it to the devices.
     settle: returns when the devices have finished all that was dispatched.
     waiting: a context manager around the time that is lost.
   """
