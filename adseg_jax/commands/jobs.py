@@ -14,6 +14,8 @@ from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
 from adseg_jax.settings import replaced
 
+STATES = 'done', 'being trained', 'begun', 'not begun'
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -51,6 +53,12 @@ class Job:
   def begun(self) -> bool:
     """Whether the run has claimed its folder."""
     return (self.workdir / 'experiment.json').exists()
+
+  @property
+  def state(self) -> str:
+    """One of STATES."""
+    facts = self.finished, self.taken, self.begun, True
+    return STATES[facts.index(True)]
 
 
 def load(script: Path) -> Experiment:
@@ -90,16 +98,8 @@ def plan(
 ) -> list[Job]:
   """The runs of a script over folds, seeds and arms: one seed after the other.
 
-  Args:
-    script: an experiment script.
-    seeds: of the key and the data stream; the same for every arm.
-    arms: their names, fields and values, each; none: the script's experiment.
-      Each schedule has a control beside them.
-    workdir: run k of an arm lies in WORKDIR/ARM/seedK, or, where folds are
-      given, in WORKDIR/ARM/foldF/seedK.
-    settings: of all arms: a field's dotted name and its value's words, each.
-    folds: of the data set; none: the script's own.
-    amend: whether a run may go on with settings that changed.
+  Arguments are those of `adseg run`. Run k of an arm lies in WORKDIR/ARM/seedK,
+  or, where folds are given, in WORKDIR/ARM/foldF/seedK.
 
   Raises:
     UserError: the script, a setting or an arm can't be used.

@@ -25,7 +25,6 @@ from adseg_jax.training import (
   tracing,
 )
 from adseg_jax.training.checkpoint import saved_steps
-from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.validation import checked
 from adseg_jax.wording import counted
@@ -199,7 +198,6 @@ def _step(live, examples, method, scorer, interruption, stack):
   ):
     # Stopped while it was evaluated: line and scores are missing.
     live.save(scorer.evaluate(start))
-  starvation = Starvation(start)
   stream = stack.enter_context(
       contextlib.closing(_batches(live, examples, steps))
   )
@@ -216,9 +214,8 @@ def _step(live, examples, method, scorer, interruption, stack):
       live.clock.skip()  # compilation is not the pace
     evaluates = step % every == 0 and step < steps
     saves = step % log.checkpoint_every == 0 and step < steps
-    logs = step % log.every == 0 or evaluates or saves or step == steps
-    if logs and (said := starvation.see(step, live.log(step))):
-      live.writer.message(said)
+    if step % log.every == 0 or evaluates or saves or step == steps:
+      live.log(step)
     if evaluates or saves:
       live.tracing.end(live.state)
       live.save(scorer.evaluate(step) if evaluates else None)

@@ -12,25 +12,16 @@ from adseg_jax.config import Experiment
 from adseg_jax.method.state import TrainState
 from adseg_jax.training import health, memory, parallel, tracing
 from adseg_jax.training.checkpoint import Checkpoints
-from adseg_jax.training.clock import Clock
+from adseg_jax.training.clock import Clock, Starvation
 from adseg_jax.training.writer import Mute, Writer
 
 
 @dataclasses.dataclass
 class Session:
-  """A run that is under way.
+  """A run that is under way: its state after the last step, and its files.
 
-  Attributes:
-    experiment: what it trains.
-    workdir: its folder.
-    checkpoints: those of the workdir.
-    writer: of its metrics.
-    state: TrainState after the last step.
-    pending: metrics of the steps since the last line of the log.
-    clock: its time and pace.
-    streak: of its updates that were dropped.
-    watch: over its adversary.
-    tracing: of a few of its steps.
+  `pending` has the metrics of the steps since the last line of the log; the
+  updates' streak and two watches say what a person should know.
   """
 
   experiment: Experiment
@@ -41,7 +32,7 @@ class Session:
   pending: list
   clock: Clock
   streak: health.Streak
-  watch: health.Watch
+  watches: tuple[health.Watch, Starvation]
   tracing: tracing.Tracing | tracing.Untraced
 
   def take(self, state: TrainState, metrics: dict):
@@ -50,8 +41,8 @@ class Session:
     self.pending.append(metrics)
     self.clock.step()
 
-  def log(self, step: int) -> dict[str, float]:
-    """Writes the line of the steps since the last one; returns its values.
+  def log(self, step: int):
+    """Writes the line of the steps since the last one.
 
     Raises:
       UserError: no update was finite for a while.
@@ -62,10 +53,12 @@ class Session:
     values['images_seen'] = step * self.experiment.data.batch
     self.writer.write(step, 'train', values)
     self.writer.progress(step, values)
-    for said in self.streak.see(step, dropped), self.watch.see(step, values):
+    for said in (
+        self.streak.see(step, dropped),
+        *(watch.see(step, values) for watch in self.watches),
+    ):
       if said:
         self.writer.message(said)
-    return values
 
   def save(self, scores: dict | None = None):
     """Saves a checkpoint, with its scores if it was evaluated."""
@@ -99,7 +92,7 @@ def start(
   return Session(
       experiment, workdir, checkpoints, writer, state, pending,
       Clock(experiment.data.batch, seconds), health.Streak(),
-      health.Watch(step), traced,
+      (health.Watch(step), Starvation(step)), traced,
   )
 
 
