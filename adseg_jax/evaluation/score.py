@@ -9,11 +9,11 @@ from adseg_jax.data.dataset import VOID
 from adseg_jax.data.pictures import decode, size
 from adseg_jax.evaluation.inference import Views
 from adseg_jax.evaluation.measures import (
-    OUTLINES,
-    SINGLE,
-    Measured,
-    added,
-    ratio,
+  OUTLINES,
+  SINGLE,
+  Measured,
+  added,
+  ratio,
 )
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.evaluation.predict import predictions

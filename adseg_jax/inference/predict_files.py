@@ -24,12 +24,7 @@ def write_predictions(
 ) -> list[str]:
   """Writes what a segmentor says of picture files; names those it skipped.
 
-  Args:
-    folder: of all results; made if it is missing.
-    files: paths.
-    trained: the segmentor.
-    window: as `Views` has it.
-    probabilities: whether to write them, too.
+  The window is as `Views` has it.
 
   Raises:
     UserError: the folder is of other classes.

@@ -20,16 +20,9 @@ PLATFORMS = 'cpu', 'cuda', 'tpu'
 
 
 def segment(variables, images, *, segmentor, size=(0, 0)):
-  """Labels and probabilities of pictures of one size.
+  """Images uint8 [B,H,W,3] -> (labels, probabilities).
 
-  Args:
-    variables: the segmentor's.
-    images: uint8 [B,H,W,3], RGB.
-    segmentor: Linen module.
-    size: height and width that the segmentor was trained at; 0 0: any.
-
-  Returns:
-    (labels uint8 [B,H,W], probabilities float32 [B,H,W,C]).
+  The size is the height and width that the segmentor was trained at; 0 0: any.
   """
   own = images.shape[1:3]
   if any(size):
