@@ -85,18 +85,17 @@ def _manager(directory: epath.Path) -> ocp.CheckpointManager:
 class Checkpoints:
   """The checkpoints of a workdir; use as a context manager."""
 
-  def __init__(self, workdir: epath.Path, experiment: Experiment, warn=print):
+  def __init__(self, workdir: epath.Path, experiment: Experiment):
     """Opens or creates `workdir`/checkpoints.
 
-    The experiment is saved with each of them; `warn` is told of each that is
-    put aside because it can't be read.
+    The experiment is saved with each of them.
 
     Raises:
       UserError: the folder can't be used.
     """
     # What fails is said by us, in one line.
     logging.getLogger('absl').setLevel(logging.CRITICAL)
-    self.workdir, self.warn = epath.Path(workdir), warn
+    self.workdir = epath.Path(workdir)
     self.directory = directory_of(self.workdir)
     self.experiment = dataclasses.asdict(experiment)
     try:
@@ -125,10 +124,10 @@ class Checkpoints:
     folder = self.workdir / DAMAGED
     folder.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(folder / f'{step}-{time.time_ns()}')
-    self.warn(
+    print(
         f'warning: the checkpoint of step {step} cannot be read '
         f'({type(error).__name__}): it was moved to {self.workdir / DAMAGED}, '
-        'the one before it is used'
+        'the one before it is used', flush=True,
     )
 
   def __enter__(self):

@@ -60,12 +60,12 @@ def _follow(episode: Episode | None, previous: int, line: dict):
   return Episode(kind, previous, step) if kind else None
 
 
-def episodes(lines: list[dict], lasting: int = LASTING) -> list[Episode]:
-  """The episodes of at least `lasting` steps in training lines, in order."""
+def episodes(lines: list[dict]) -> list[Episode]:
+  """The episodes of LASTING steps or more in lines of training, in order."""
   found, episode, previous = {}, None, 0
   for line in lines:
     episode, previous = _follow(episode, previous, line), line['step']
-    if episode and episode.last - episode.first >= lasting:
+    if episode and episode.last - episode.first >= LASTING:
       found[episode.kind, episode.first] = episode
   return list(found.values())
 

@@ -116,13 +116,13 @@ def check_data(
   then = splits.read(workdir, record)
   for name in then.keys() & now.keys():
     words = splits.difference(name, then[name], now[name])
-    replaced = splits.same_names(then[name], now[name])
-    if words and not (amend and replaced):
+    same = splits.same_names(then[name], now[name])
+    if words and not (amend and same):
       raise UserError(
           f'--workdir {workdir}: its run has other examples than data set '
           f'{dataset.name} has now ({words}): bring them back, or give '
           'another --workdir'
-          + (', or --amend to continue with these' if replaced else '')
+          + (', or --amend to continue with these' if same else '')
       )
 
 
