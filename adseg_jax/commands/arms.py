@@ -146,10 +146,7 @@ def _check_name(words: Sequence[str], taken: list[str]):
         'digits and . _ + -, then give fields and values'
     )
   if name.split('-')[0] == CONTROL:
-    raise UserError(
-        f'--arm {name}: controls, which each schedule has by itself, are named '
-        'so: give another name'
-    )
+    raise UserError(f'--arm {name}: controls are named so: give another name')
   if name in taken:
     raise UserError(f'--arm {name}: two arms have this name: rename one')
 
@@ -165,12 +162,11 @@ def _check(arm: Arm, base: Experiment, others: list[Arm]):
       raise UserError(f'--arm {arm.name}: {field} is no arm\'s: give {option}')
   if not differs_from_control(mine):
     raise UserError(
-        f'--arm {arm.name}: adversary.weight is 0, as in the control, which '
-        'each schedule has by itself: give another, or leave the arm out'
+        f'--arm {arm.name}: adversary.weight is 0, as in the control that each '
+        'schedule has: give another, or leave the arm out'
     )
   for other in others:
     if dataclasses.replace(other.experiment, name=mine.name) == mine:
       raise UserError(
-          f'--arm {arm.name}: has the settings of arm {other.name}: leave one '
-          'of them out'
+          f'--arm {arm.name}: has the settings of arm {other.name}: drop one'
       )

@@ -86,10 +86,7 @@ def _at_home(word: str) -> str:
   option, path = re.fullmatch(r'(--[\w.-]+=)?(.*)', word, re.DOTALL).groups('')
   found = os.path.expanduser(path)
   if found == '~' or found.startswith('~/'):  # it would become a folder
-    raise UserError(
-        f'{word}: there is no home folder here: give the whole path, or set '
-        'HOME'
-    )
+    raise UserError(f'{word}: there is no home folder here: set HOME')
   return option + found
 
 
@@ -227,9 +224,8 @@ def join(place: tuple[str, ...]):
   def wrong(what):
     return UserError(
         f'--distributed {" ".join(place)}: {what}: give nothing behind it on '
-        'TPU pods and under Slurm, else ADDRESS:PORT of the first host, the '
-        "number of processes and this one's number, such as "
-        '10.0.0.2:1234 4 0'
+        'TPU pods and under Slurm, else ADDRESS:PORT of the first host, how '
+        "many processes and this one's number, such as 10.0.0.2:1234 4 0"
     )
 
   if place and not re.fullmatch(r'.+:\d{1,5} \d+ \d+', ' '.join(place)):

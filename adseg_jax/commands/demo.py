@@ -42,9 +42,7 @@ def run(arguments: Arguments):
   if not arguments.workdir:
     raise UserError('give the workdir of a run: adseg demo WORKDIR')
   if importlib.util.find_spec('gradio') is None:
-    raise UserError(
-        "adseg demo needs gradio: pip install --editable '.[demo]'"
-    )
+    raise UserError("adseg demo needs gradio: pip install --editable '.[demo]'")
   try:
     _serve(arguments)
   except KeyboardInterrupt:

@@ -61,10 +61,8 @@ def run(arguments: Arguments):
     raise UserError('give the workdir of a run: adseg evaluate WORKDIR')
   scales = arguments.scales
   if not scales or not all(0.01 <= scale <= 100 for scale in scales):
-    raise UserError(
-        f'--scales is {" ".join(map(str, scales))}: give one or more, 0.01 to '
-        '100'
-    )
+    shown = ' '.join(map(str, scales))
+    raise UserError(f'--scales is {shown}: give one or more, 0.01 to 100')
   if arguments.batch < 0:
     raise UserError(f'--batch is {arguments.batch}: give 1 or more, or 0')
   window = window_of(arguments.sliding)

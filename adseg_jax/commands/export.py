@@ -42,9 +42,7 @@ def run(arguments: Arguments):
     UserError: the workdir can't be read, or the folder can't be written.
   """
   if not arguments.workdir:
-    raise UserError(
-        'give the workdir of a run: adseg export WORKDIR --output DIR'
-    )
+    raise UserError('give the workdir of a run: adseg export WORKDIR')
   if arguments.output is None:
     raise UserError('give a folder to write: --output DIR')
   output = arguments.output.absolute()

@@ -107,9 +107,8 @@ class Streak:
       if self._row == PATIENCE:
         raise UserError(
             f'{PATIENCE} updates in a row were not finite, steps '
-            f'{at - PATIENCE + 1} to {at}: all checkpoints are finite; try a '
-            'lower learning rate, or --optimizer.segmentor.clip 1, in another '
-            'workdir'
+            f'{at - PATIENCE + 1} to {at}: try a lower learning rate, or '
+            '--optimizer.segmentor.clip 1, in another workdir'
         )
     steps = [str(at) for at, bad in enumerate(dropped, first) if bad]
     if not steps:

@@ -45,8 +45,7 @@ def read(workdir: epath.Path) -> dict:
     return {}
   except OSError as error:
     raise UserError(
-        f'--workdir {workdir}: cannot be used ({error.strerror}): give another '
-        'folder'
+        f'--workdir {workdir}: cannot be used ({error.strerror}): give another'
     ) from error
   except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise UserError(
@@ -153,9 +152,8 @@ def agree(
   ])
   if others := parallel.dissenters(text):
     raise UserError(
-        f'--distributed: host {others[0]} has other settings, images, '
-        'labels or weights than host 0: give all the same command and the same '
-        'files'
+        f'--distributed: host {others[0]} has other settings, images, labels '
+        'or weights than host 0: give all the same command and files'
     )
 
 

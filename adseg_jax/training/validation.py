@@ -56,9 +56,7 @@ def validate(experiment: Experiment, stride: int, devices: int):
       wanted = f'whole numbers, {wanted}'
     elif all(map(_is_finite, parts)) and allowed(values[field]):
       continue
-    raise UserError(
-        f'--{field} is {" ".join(map(str, parts))}: give {wanted}'
-    )
+    raise UserError(f'--{field} is {" ".join(map(str, parts))}: give {wanted}')
   _check_turns(experiment)
   _check_parts(experiment.data, devices)
   lessons.check(experiment)
@@ -83,9 +81,8 @@ def _check_turns(experiment: Experiment):
     field = 'alternate_every' if adversary.alternate_every else 'start'
     raise UserError(
         f'--adversary.{field} is {getattr(adversary, field)}: the '
-        f'discriminator would first learn in step {first + 1} of {steps}: '
-        'give less, more --optimizer.steps, or --adversary.weight 0 for the '
-        'control'
+        f'discriminator would first learn in step {first + 1} of {steps}: give '
+        'less, more --optimizer.steps, or --adversary.weight 0 for the control'
     )
 
 

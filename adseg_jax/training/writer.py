@@ -44,9 +44,7 @@ def read_metrics(path: epath.Path) -> list[dict]:
   try:
     return [json.loads(line) for line in whole]
   except ValueError as error:
-    raise UserError(
-        f'{path} is damaged ({error}): move it away, then start again'
-    ) from None
+    raise UserError(f'{path} is damaged ({error}): move it away') from None
 
 
 def panel(image, truth, prediction, palette) -> np.ndarray:
