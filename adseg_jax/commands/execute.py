@@ -51,11 +51,11 @@ def execute(
     Stopped: SIGTERM came, to this process or to a run; all have stopped.
     KeyboardInterrupt: Ctrl-C came; all have stopped.
   """
-  waiting, running, free = [
+  waiting = [
       (f'[{number}/{len(jobs)}] {job.name}: {job.workdir}', job)
       for number, job in enumerate(jobs, 1)
-  ], [], list(shares)
-  failed, paces, begun = [], [], False
+  ]
+  running, free, failed, paces, begun = [], list(shares), [], [], False
   with _told() as told, _ended(running, told):
     while True:
       begun = begun or any(run.job.begun for run in running)
