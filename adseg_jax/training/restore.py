@@ -166,12 +166,13 @@ def _read(path, wanted: dict) -> dict:
       lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype),
       wanted,
   )
-  with warnings.catch_warnings():
-    warnings.simplefilter('ignore')
-    with ocp.PyTreeCheckpointer() as checkpointer:
-      found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
-          item=wanted, restore_args=how, partial_restore=True
-      ))
+  with (
+      warnings.catch_warnings(action='ignore'),
+      ocp.PyTreeCheckpointer() as checkpointer,
+  ):
+    found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
+        item=wanted, restore_args=how, partial_restore=True
+    ))
   if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, wanted):
     raise ValueError('shapes differ')
   return found
