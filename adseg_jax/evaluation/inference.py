@@ -93,19 +93,13 @@ def _together(looks, classes):
 
 
 def seen_size(size, scale: float, trained: Trained) -> tuple[int, int]:
-  """Height and width that a picture of a size is seen at.
-
-  A run with --data.size has seen pictures of that size only.
-  """
-  fixed = trained.experiment.data.size
-  return tuple(
-      max(1, round(side * scale)) for side in (fixed if any(fixed) else size)
-  )
+  """Height and width that a picture of a size is seen at."""
+  return tuple(max(1, round(side * scale)) for side in trained.size or size)
 
 
 def _seen(picture, look: Look, trained: Trained):
   """A picture as it is seen: uint8, or float32 where looks have other sizes."""
-  if look.scale != 1 or any(trained.experiment.data.size):
+  if look.scale != 1 or trained.size:
     picture = resize_picture(
         picture, seen_size(picture.shape[:2], look.scale, trained)
     )
@@ -114,10 +108,7 @@ def _seen(picture, look: Look, trained: Trained):
 
 def _canvas(canvas, scale: float, trained: Trained) -> tuple[int, int]:
   """What every picture on a canvas fits in when it is seen."""
-  fixed = trained.experiment.data.size
-  return fitting(
-      int(np.ceil(side * scale)) for side in (fixed if any(fixed) else canvas)
-  )
+  return fitting(int(np.ceil(side * scale)) for side in trained.size or canvas)
 
 
 def _make_run(trained: Trained, devices):
@@ -155,14 +146,13 @@ def make_whole(trained: Trained, views: Views, devices=None, classes=False):
     canvas and scale.
   """
   run = _make_run(trained, devices or jax.local_devices()[:1])
-  fixed = any(trained.experiment.data.size)
 
   def predict(pictures, canvas, count):
     looks = []
     for look in views.looks:
       seen = [_seen(picture, look, trained) for picture in pictures]
       resizing = None
-      if fixed or look != Look(1, False):
+      if trained.size or look != Look(1, False):
         resizing = _resizing(seen, pictures, canvas, count, look.mirrored)
       looks.append(run(
           seen, _canvas(canvas, look.scale, trained), count, resizing
@@ -207,12 +197,11 @@ def make_sliding(
   part = fitting(views.window)
   margin = ceil_to(trained.segmentor.radius, MULTIPLE)
   canvas = tuple(side + 2 * margin for side in part)
-  fixed = trained.experiment.data.size
-  if any(fixed):
-    most = _canvas(fixed, max(views.scales), trained)
+  if trained.size:
+    most = _canvas(canvas, max(views.scales), trained)
     canvas = tuple(map(min, zip(canvas, most, strict=True)))
   # Classes can't be averaged, nor resized.
-  plain = views.looks == [Look(1, False)] and not any(fixed)
+  plain = views.looks == [Look(1, False)] and not trained.size
 
   def predict_windows(pictures, count):
     count = ceil_to(count, len(devices))

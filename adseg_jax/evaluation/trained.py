@@ -21,3 +21,9 @@ class Trained(NamedTuple):
   variables: dict
   step: int
   average: bool = False
+
+  @property
+  def size(self) -> tuple[int, int] | None:
+    """Height and width that it sees every picture at; None: the picture's."""
+    size = self.experiment.data.size
+    return size if any(size) else None
