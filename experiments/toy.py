@@ -73,8 +73,7 @@ def losses(segmentor, discriminator, x, labels):
   s_x = jnp.where(known, nn.softmax(logits), 0)
   mce = -(y * nn.log_softmax(logits)).sum() / known.sum()
   seen = (x - 0.45) / 0.25
-  real = a.apply(discriminator, y, seen)
-  fake = a.apply(discriminator, s_x, seen)
+  real, fake = (a.apply(discriminator, maps, seen) for maps in (y, s_x))
   # Equation 1, in its non-saturating form, and equation 2.
   return mce + LAMBDA * bce(fake, 1), bce(real, 1) + bce(fake, 0)
 
