@@ -23,13 +23,9 @@ _FIELD = re.compile('|'.join(
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-  """A way to train, which is compared with its control.
+  """A way to train: an experiment, and the options of its script that give it.
 
-  Attributes:
-    name: folder of its runs.
-    experiment: what is trained, resolved.
-    options: of the script, which give that.
-    control: name of the control with the same schedule; a control's own name.
+  It is compared with the control of that name; a control's is its own.
   """
 
   name: str

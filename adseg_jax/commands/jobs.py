@@ -19,14 +19,10 @@ STATES = 'done', 'being trained', 'begun', 'not begun'
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """A run to make.
+  """A run to make: what a process with this command trains in a workdir.
 
-  Attributes:
-    name: shown to a person, such as 'standard, seed 0'.
-    workdir: folder of the run.
-    experiment: what is trained, resolved.
-    command: the process that trains it.
-    control: arm that it is compared with, or is of.
+  Its name is such as 'standard, seed 0'; the control is the arm that it is
+  compared with, or is of.
   """
 
   name: str

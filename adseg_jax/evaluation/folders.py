@@ -41,7 +41,7 @@ def claim(
     workdir: folder of the run.
     output: folder that a person gave; '' for one of the workdir's.
     split: name of the split.
-    how: words for what is unlike a plain evaluation; none: that one.
+    how: words for what is unlike a plain evaluation.
     step: of the checkpoint.
     last: step of the run's last checkpoint.
 

@@ -38,13 +38,10 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-  """How a picture is looked at.
+  """How a picture is looked at: at which scales, and each mirrored, too.
 
-  Attributes:
-    scales: factors on its size.
-    flip: see each scale mirrored, too.
-    window: height and width of the parts that a picture is predicted in, in
-      pixels of each scale; None sees pictures whole that are not too large.
+  The window is the height and width of the parts that it is predicted in, in
+  pixels of each scale; None sees pictures whole that are not too large.
   """
 
   scales: tuple[float, ...] = (1.0,)
@@ -181,12 +178,8 @@ def make_sliding(
   A window sees as far around its part as the segmentor does, so that the
   result is that of the whole picture.
 
-  Args:
-    trained: the segmentor.
-    views: how pictures are seen, with a window.
-    batch: windows per call, at most; a multiple of the devices.
-    devices: devices that share a batch; None takes the first.
-    classes: give classes instead of probabilities.
+  Arguments are those of `make_whole`, with a window in the views, and windows
+  per call, at most: a multiple of the devices.
 
   Returns:
     picture uint8 [h,w,3] -> float32 [h,w,C] or uint8 [h,w] on the host. A

@@ -13,10 +13,7 @@ from adseg_jax.networks.layers import linear_taps
 class Taps(NamedTuple):
   """Bilinear resizing along an axis, as data: any sizes share one program.
 
-  Attributes:
-    lower: source index of each target pixel, int32.
-    upper: the index after it, or the last.
-    weight: the upper one's, float32.
+  For each target pixel two source indices, int32, and the upper one's weight.
   """
 
   lower: np.ndarray

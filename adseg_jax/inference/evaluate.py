@@ -24,12 +24,7 @@ from adseg_jax.wording import counted
 
 
 def evaluate(arguments, trained: Trained, window: tuple[int, int] | None):
-  """Prints and writes the scores that a command line asks for.
-
-  Args:
-    arguments: of `adseg evaluate`.
-    trained: the segmentor.
-    window: height and width of `arguments.sliding`.
+  """Prints and writes the scores that `adseg evaluate` is asked for.
 
   Raises:
     UserError: the data are not the run's, or the scores can't be written.

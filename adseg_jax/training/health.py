@@ -31,12 +31,9 @@ ADVICE = {
 
 
 class Episode(NamedTuple):
-  """Steps in which the adversary was not healthy.
+  """Steps in which the adversary was not healthy: a kind, a key of ADVICE.
 
-  Attributes:
-    kind: a key of ADVICE.
-    first: the step it began after.
-    last: the last step it was seen at.
+  It began after the first step, and was last seen at the last.
   """
 
   kind: str

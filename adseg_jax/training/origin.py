@@ -26,10 +26,8 @@ FREE = 'weights', 'recompute'
 class Origin(NamedTuple):
   """Where a segmentor starts.
 
-  Attributes:
-    begin: Network as init_state gives it -> with these weights for its own.
-    record: what a run keeps of it; 'digest' is of the weights as they were.
-    words: the same for a person.
+  `begin` puts these weights in place of a Network's own. A run keeps the
+  record, with the digest of the weights as they were; words are for a person.
   """
 
   begin: Callable
@@ -42,11 +40,8 @@ def find(
 ) -> Origin:
   """Reads the weights that an experiment names, and changes nothing.
 
-  Args:
-    experiment: with weights.
-    classes: names of those that it trains on.
-    segmentor: its Linen module.
-    network: what has the segmentor's parameters, or only their shapes.
+  The classes are those that it trains on; of the segmentor's network only the
+  shapes are needed.
 
   Raises:
     UserError: there are none, or they do not fit.

@@ -99,13 +99,9 @@ def check_data(
     workdir: epath.Path, dataset: Dataset, now: dict[str, Split],
     amend: bool = False,
 ):
-  """Refuses data that are not those of the run in a workdir.
+  """Refuses data, Splits by name, that are not those of the run in a workdir.
 
-  Args:
-    workdir: folder of the run.
-    dataset: the data set as it is now.
-    now: name -> Split of each split that is loaded.
-    amend: whether files may have been replaced under the same names.
+  With `amend` files may have been replaced under the same names.
 
   Raises:
     UserError: one line that says what differs.
@@ -163,13 +159,7 @@ def begin(
 ) -> dict[str, list]:
   """Adds this start to the record, after `check` and `check_data`.
 
-  Args:
-    workdir: folder of the run.
-    experiment: as this start has it.
-    dataset: its data set.
-    now: name -> Split of each split.
-    step: that it starts from.
-    origin: what the segmentor starts from, where that is read.
+  It has these Splits, by name, and begins at a step, or from an origin.
 
   Returns:
     What it changes: field -> [before, from here on].

@@ -28,13 +28,8 @@ from adseg_jax.training.session import Session
 class Scorer:
   """Scores a run that is under way.
 
-  Attributes:
-    live: the run.
-    dataset: its data set.
-    segmentor: Linen module.
-    validation: Examples of its validation split, at their own sizes.
-    test: Examples of its test split, or None.
-    poll: called for each image; what it raises ends the evaluation.
+  Examples of its splits have their own sizes; there may be no test split.
+  `poll` is called for each image; what it raises ends the evaluation.
   """
 
   live: Session

@@ -19,14 +19,10 @@ UNLABELLED = 'unlabelled'
 
 
 class Split(NamedTuple):
-  """What a run keeps of a split.
+  """What a run keeps of a split: the digest is of all of it.
 
-  Attributes:
-    count: number of its examples that the run uses; None where that says
-      nothing of the split.
-    digest: of the whole split.
-    examples: name -> checksum of image and label, of those that it uses;
-      None where they are not known.
+  Count and examples, name -> checksum of image and label, are of what the run
+  uses; None where that is not known, or says nothing.
   """
 
   count: int | None
