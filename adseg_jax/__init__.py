@@ -20,6 +20,10 @@ def load(workdir, checkpoint: str = 'last', average: bool = False):
     UserError: the workdir or the checkpoint can't be read.
   """
   # JAX takes a second to import, and not every command needs it.
-  from adseg_jax.inference import serving
+  from etils import epath
 
-  return serving.load(workdir, checkpoint, average)
+  from adseg_jax.inference.serving import Segment
+  from adseg_jax.training.restore import restore
+
+  folder = epath.Path(workdir).expanduser()
+  return Segment(restore(folder, checkpoint, average))

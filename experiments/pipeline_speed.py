@@ -25,7 +25,8 @@ import earth
 
 from adseg_jax import environment
 from adseg_jax.commands import cli
-from adseg_jax.config import Data, from_dict
+from adseg_jax.config import Data
+from adseg_jax.settings import from_dict
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,9 @@ from adseg_jax.data.earth import CLASSES, PALETTE, TILE
 VOID = 255
 # All chosen. LAMBDA is the adversary's weight beside a mean cross-entropy.
 LAMBDA, CROP, BATCH, STEPS = 0.05, 64, 8, 400
-UPDATES = optax.adam(3e-3), optax.adam(3e-4, b1=0.5)
+UPDATE = optax.multi_transform(
+    {'s': optax.adam(3e-3), 'a': optax.adam(3e-4, b1=0.5)}, ('s', 'a')
+)
 
 
 class Segmentor(nn.Module):
@@ -72,8 +74,7 @@ def losses(segmentor, discriminator, x, labels):
   s_x = jnp.where(known, nn.softmax(logits), 0)
   mce = -(y * nn.log_softmax(logits)).sum() / known.sum()
   seen = (x - 0.45) / 0.25
-  real = a.apply(discriminator, y, seen)
-  fake = a.apply(discriminator, s_x, seen)
+  real, fake = (a.apply(discriminator, maps, seen) for maps in (y, s_x))
   # Equation 1, in its non-saturating form, and equation 2.
   return mce + LAMBDA * bce(fake, 1), bce(real, 1) + bce(fake, 0)
 
@@ -83,23 +84,16 @@ def step(networks, moments, x, labels):
   """One forward pass, two pullbacks, two updates."""
   both, pull = jax.vjp(lambda *n: losses(*n, x, labels), *networks)
   gradients = pull((1.0, 0.0))[0], pull((0.0, 1.0))[1]
-  moves, moments = zip(*(
-      update.update(gradient, moment) for update, gradient, moment in zip(
-          UPDATES, gradients, moments, strict=True
-      )
-  ), strict=True)
+  moves, moments = UPDATE.update(gradients, moments)
   return optax.apply_updates(networks, moves), moments, both
 
 
 def initial(seed: int):
   """Parameters of both networks, and the moments of their updates."""
   key, other = jax.random.split(jax.random.key(seed))
-  images = jnp.zeros((1, CROP, CROP, 3))
-  maps = jnp.zeros((1, CROP, CROP, len(CLASSES)))
+  images, maps = (jnp.zeros((1, CROP, CROP, c)) for c in (3, len(CLASSES)))
   networks = s.init(key, images), a.init(other, maps, images)
-  return networks, tuple(
-      update.init(one) for update, one in zip(UPDATES, networks, strict=True)
-  )
+  return networks, UPDATE.init(networks)
 
 
 def tiles(split: str):
@@ -110,8 +104,8 @@ def tiles(split: str):
       for row, column in earth.tiles(label)
       if earth.split_of(column) == split
   ]
-  x = np.stack([image[place] for place in places])
-  return x.astype(np.float32) / 255, np.stack([label[p] for p in places])
+  x, y = (np.stack([part[p] for p in places]) for part in (image, label))
+  return x.astype(np.float32) / 255, y
 
 
 def batch(images, labels, seed: int, number: int):
@@ -119,8 +113,7 @@ def batch(images, labels, seed: int, number: int):
   rng = np.random.default_rng((seed, number))
   corners = rng.integers((len(images), *[TILE - CROP + 1] * 2), size=(BATCH, 3))
   places = [np.s_[i, y:y + CROP, x:x + CROP] for i, y, x in corners]
-  return [np.stack([part[place] for place in places])
-          for part in (images, labels)]
+  return [np.stack([part[p] for p in places]) for part in (images, labels)]
 
 
 def mean_iou(predictions, labels) -> float:
@@ -136,21 +129,18 @@ def draw(images, labels, predictions, curves):
   tall = np.concatenate([np.concatenate([*row], 1) for row in rows])
   figure = Image.new('RGB', (count * TILE, 4 * TILE), 'white')
   figure.paste(Image.fromarray((tall * 255).astype(np.uint8)))
-  pen = ImageDraw.Draw(figure)
-  smooth = np.reshape(curves, (-1, 10, 2)).mean(1)
-  for i, (colour, name) in enumerate((
-      ('green', 'segmentor, equation 1'), ('red', 'discriminator, equation 2')
-  )):
-    height = figure.height - smooth[:, i].clip(0, 2) * TILE / 2
-    across = np.linspace(0, figure.width, len(height))
-    pen.line([*zip(across, height, strict=True)], colour, 2)
-    pen.text((8 + 160 * i, 3 * TILE + 4), name, colour)
+  pen, smooth = ImageDraw.Draw(figure), np.reshape(curves, (-1, 10, 2)).mean(1)
+  for i, colour in enumerate(('green', 'red')):
+    y = figure.height - smooth[:, i].clip(0, 2) * TILE / 2
+    x = np.linspace(0, figure.width, len(y))
+    pen.line([*zip(x, y, strict=True)], colour, 2)
+    pen.text((8 + 80 * i, 3 * TILE + 4), f'equation {i + 1}', colour)
   return figure
 
 
 def main():
   """Trains both networks, scores the segmentor, draws the figure."""
-  options = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+  options = argparse.ArgumentParser(description=main.__doc__)
   options.add_argument('--output', type=pathlib.Path, default='runs/toy.png')
   options.add_argument('--seed', type=int, default=0)
   options = options.parse_args()
@@ -161,14 +151,12 @@ def main():
     networks, moments, both = step(networks, moments, *crops)
     curves.append(np.array(both))
     if number % 50 == 49:
-      print(f'step {number + 1}: segmentor {both[0]:.3f}, '
-            f'discriminator {both[1]:.3f}', flush=True)
+      print(f'step {number + 1}: eq. 1 {both[0]:.3f}, eq. 2 {both[1]:.3f}')
   classify = jax.jit(lambda x: s.apply(networks[0], x[None]).argmax(-1)[0])
   predictions = np.stack([classify(image) for image in images])
   options.output.parent.mkdir(parents=True, exist_ok=True)
-  draw(images[::15], labels[::15], predictions[::15], curves).save(
-      options.output
-  )
+  shown = (part[::15] for part in (images, labels, predictions))
+  draw(*shown, curves).save(options.output)
   print(f'mean IoU of {len(images)} validation tiles: '
         f'{mean_iou(predictions, labels):.3f}; figure: {options.output}')
 

@@ -7,23 +7,32 @@ from typing import get_args
 import pytest
 
 from adseg_jax import config
-from adseg_jax.config import (
-    Data,
-    Experiment,
-    Optimizer,
-    Update,
-    flatten,
-    to_json,
-)
+from adseg_jax.config import Data, Experiment, Optimizer, Update
 from adseg_jax.method.losses import OBJECTIVES
 from adseg_jax.networks.discriminators import DISCRIMINATORS
 from adseg_jax.networks.segmentors import ENCODERS, SEGMENTORS
+from adseg_jax.settings import flat, flatten, replaced, to_json
 
 
 def test_flatten_names_fields_as_the_command_line_does():
   assert flatten({'a': 1, 'b': {'c': 2, 'd': {'e': [3]}}}) == {
       'a': 1, 'b.c': 2, 'b.d.e': [3],
   }
+
+
+def test_settings_are_replaced_by_their_dotted_names():
+  found = replaced(Experiment(), {
+      'seed': 3, 'optimizer.segmentor.clip': 1.0, 'data.crop': (32, 64),
+  })
+  assert found == Experiment(
+      seed=3, data=Data(crop=(32, 64)),
+      optimizer=Optimizer(segmentor=Update(clip=1.0)),
+  )
+  settings = flat(found)
+  assert settings['optimizer.segmentor.clip'] == 1.0
+  assert settings['data.crop'] == [32, 64]
+  with pytest.raises(TypeError, match='croq'):
+    replaced(found, {'data.croq': 1})
 
 
 def rebuilt(kind, content):

@@ -18,8 +18,9 @@ from pages import BLOCK, OPTION, blocks, headings, links, shown, spans, typed
 from test_rooms import FLOOR
 
 from adseg_jax.commands import COMMANDS, cli, jobs
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / 'experiments'

@@ -10,7 +10,8 @@ import adseg_jax
 HOUSE = Path(adseg_jax.__file__).parent
 # A module imports from its own line and those above.
 ROOMS = [
-    {'errors', 'files', 'config', 'environment', 'wording'},
+    {'errors', 'files', 'config', 'settings', 'environment', 'wording',
+     'prefetch'},
     {'networks', 'data'},
     {'method'},
     {'evaluation'},

@@ -9,7 +9,8 @@ from typing import Annotated
 import tyro
 
 from adseg_jax.commands import cli
-from adseg_jax.config import LESSONS, Experiment
+from adseg_jax.commands.control import control_options, differs_from_control
+from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
 
 CONTROL, ARM = 'standard', 'adversarial'
@@ -22,14 +23,9 @@ _FIELD = re.compile('|'.join(
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-  """A way to train, which is compared with its control.
+  """A way to train: an experiment, and the options of its script that give it.
 
-  Attributes:
-    name: folder of its runs.
-    experiment: what is trained, resolved.
-    options: of the script, which give that.
-    control: name of the arm with lambda = 0, labelled images alone and the same
-      schedule; a control's own name.
+  It is compared with the control of that name; a control's is its own.
   """
 
   name: str
@@ -49,10 +45,9 @@ def arms(
 ) -> list[Arm]:
   """Every arm, behind its control.
 
-  Arms that differ in nothing that a run with lambda = 0 and labelled images
-  alone uses share a control.
-  Where none is named, the script's experiment is the arm; with lambda = 0
-  there is its control alone.
+  Arms that differ in nothing that a control uses share one. Where none is
+  named, the script's experiment is the arm; with lambda = 0 there is its
+  control alone.
 
   Args:
     given: the script's experiment.
@@ -70,7 +65,7 @@ def arms(
   standard = _control(given, script, base, CONTROL, common)
   if not named:
     only = Arm(ARM, base, common, CONTROL)
-    return [standard, only] if cli.differs_from_control(base) else [standard]
+    return [standard, only] if differs_from_control(base) else [standard]
   controls, found = {standard.experiment: standard}, []
   for words in named:
     _check_name(words, [arm.name for arm in found])
@@ -101,7 +96,7 @@ def _named(given, script, base, common, words) -> tuple[Arm, Arm]:
 
 
 def _is_shared(field: str, experiment: Experiment) -> bool:
-  """Whether a run with lambda = 0 uses a field that an arm sets."""
+  """Whether a control uses a field that an arm sets."""
   field = field.replace('-', '_')
   if field == 'adversary.start':  # takes turns from there on
     return bool(experiment.adversary.alternate_every)
@@ -114,18 +109,8 @@ def _is_shared(field: str, experiment: Experiment) -> bool:
 
 
 def _control(given, script, base, name, options) -> Arm:
-  options = (
-      *options, '--name', f'{base.name}-control', '--adversary.weight', '0'
-  )
-  found = _override(given, options, script, name)
-  for field in LESSONS:
-    if getattr(found.unlabelled, field):
-      options = *options, f'--unlabelled.{field}', '0'
-  if found.unlabelled.another_domain:
-    options = *options, '--unlabelled.no-another-domain'
-  for field in ('unlabelled', 'unlabelled_split'):
-    if getattr(found.data, field):
-      options = *options, f'--data.{field}', ''
+  options = *options, '--name', f'{base.name}-control'
+  options += *control_options(_override(given, options, script, name)),
   return Arm(name, _override(given, options, script, name), options, name)
 
 
@@ -139,33 +124,25 @@ def _options(settings, said: str) -> tuple[str, ...]:
 
 
 def _override(given, options, script, said: str) -> Experiment:
-  """The experiment with the script's own options applied.
-
-  Raises:
-    UserError: an option is none of the experiment's, or can't have its value.
-  """
+  """The experiment with the script's own options applied."""
   try:
     return cli.parse(_Fields, _Fields(given), '', list(options)).experiment
   except UserError as error:
     message = str(error).replace(
-        '--help lists all options',
-        f'python {script} --help lists the fields',
+        '--help lists all options', f'python {script} --help lists the fields'
     )
     raise UserError(f'{said}: {message}') from None
 
 
 def _check_name(words: Sequence[str], taken: list[str]):
-  name = words[0] if words else ''
+  name = (*words, '')[0]
   if not _NAME.fullmatch(name) or _FIELD.fullmatch(name):
     raise UserError(
         f'--arm {" ".join(words)}: begin with a name for the arm, of letters, '
         'digits and . _ + -, then give fields and values'
     )
   if name.split('-')[0] == CONTROL:
-    raise UserError(
-        f'--arm {name}: controls, which each schedule has by itself, are named '
-        'so: give another name'
-    )
+    raise UserError(f'--arm {name}: controls are named so: give another name')
   if name in taken:
     raise UserError(f'--arm {name}: two arms have this name: rename one')
 
@@ -179,14 +156,13 @@ def _check(arm: Arm, base: Experiment, others: list[Arm]):
   ):
     if changed:
       raise UserError(f'--arm {arm.name}: {field} is no arm\'s: give {option}')
-  if not cli.differs_from_control(mine):
+  if not differs_from_control(mine):
     raise UserError(
-        f'--arm {arm.name}: adversary.weight is 0, as in the control, which '
-        'each schedule has by itself: give another, or leave the arm out'
+        f'--arm {arm.name}: adversary.weight is 0, as in the control that each '
+        'schedule has: give another, or leave the arm out'
     )
   for other in others:
     if dataclasses.replace(other.experiment, name=mine.name) == mine:
       raise UserError(
-          f'--arm {arm.name}: has the settings of arm {other.name}: leave one '
-          'of them out'
+          f'--arm {arm.name}: has the settings of arm {other.name}: drop one'
       )

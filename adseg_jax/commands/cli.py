@@ -17,7 +17,8 @@ from typing import Annotated
 import tyro
 
 from adseg_jax import environment
-from adseg_jax.config import LESSONS, Experiment
+from adseg_jax.commands.control import control_of, differs_from_control
+from adseg_jax.config import Experiment
 from adseg_jax.errors import Stopped, UserError
 
 # Seconds for all hosts to start, as long as JAX itself waits.
@@ -64,7 +65,11 @@ def parse(kind: type, default, description: str, argv: list[str] | None = None):
   """
   shown = io.StringIO()
   words = [_at_home(word) for word in (sys.argv[1:] if argv is None else argv)]
-  _refuse_empty(words)
+  for word, after in itertools.zip_longest(words, words[1:]):
+    option, equals, value = word.partition('=')
+    # As of a variable that is not set: all would lie in the current folder.
+    if option in _WRITTEN and not (value if equals else after != ''):
+      raise UserError(f'{option} is empty: name a folder, or leave it out')
   try:
     with contextlib.redirect_stderr(shown):
       return tyro.cli(
@@ -77,31 +82,12 @@ def parse(kind: type, default, description: str, argv: list[str] | None = None):
 
 
 def _at_home(word: str) -> str:
-  """The word with its ~ expanded: a shell leaves that of --workdir=~/runs.
-
-  Raises:
-    UserError: this process has no home; the ~ would become a folder.
-  """
-  option, path = re.fullmatch(r'(--[\w.-]+=)?(.*)', word, re.DOTALL).groups()
+  """The word with its ~ expanded: a shell leaves that of --workdir=~/runs."""
+  option, path = re.fullmatch(r'(--[\w.-]+=)?(.*)', word, re.DOTALL).groups('')
   found = os.path.expanduser(path)
-  if found == '~' or found.startswith('~/'):
-    raise UserError(
-        f'{word}: there is no home folder here: give the whole path, or set '
-        'HOME'
-    )
-  return (option or '') + found
-
-
-def _refuse_empty(words: list[str]):
-  """An empty name of a folder, as of a variable that is not set.
-
-  Raises:
-    UserError: what is written would lie in the current folder.
-  """
-  for word, after in itertools.zip_longest(words, words[1:]):
-    option, equals, value = word.partition('=')
-    if option in _WRITTEN and not (value if equals else after != ''):
-      raise UserError(f'{option} is empty: name a folder, or leave it out')
+  if found == '~' or found.startswith('~/'):  # it would become a folder
+    raise UserError(f'{word}: there is no home folder here: set HOME')
+  return option + found
 
 
 def one_line(box: str) -> str:
@@ -213,19 +199,15 @@ def _run(experiment: Experiment, description: str):
   if arguments.smoke:
     arguments = shrunk(arguments)
   folder = epath.Path(arguments.workdir)
-  experiment = arguments.experiment
-  arms = {folder: experiment}
-  if arguments.control and differs_from_control(experiment):
-    arms[folder / 'control'] = control_of(experiment)
+  arms = {folder: arguments.experiment}
+  if arguments.control and differs_from_control(arguments.experiment):
+    arms[folder / 'control'] = control_of(arguments.experiment)
   for workdir, arm in arms.items():
     train(arm, workdir, arguments.amend, arguments.profile)
-  if not is_main():
-    return
-  Console().print(table(list(arms)))
-  page = write_report(
-      list(arms), folder / 'report.html', option='--workdir'
-  )
-  print(f'Report: {page}')
+  if is_main():
+    Console().print(table([*arms]))
+    page = write_report([*arms], folder / 'report.html', option='--workdir')
+    print(f'Report: {page}')
 
 
 def join(place: tuple[str, ...]):
@@ -242,17 +224,13 @@ def join(place: tuple[str, ...]):
   def wrong(what):
     return UserError(
         f'--distributed {" ".join(place)}: {what}: give nothing behind it on '
-        'TPU pods and under Slurm, else ADDRESS:PORT of the first host, the '
-        "number of processes and this one's number, such as "
-        '10.0.0.2:1234 4 0'
+        'TPU pods and under Slurm, else ADDRESS:PORT of the first host, how '
+        "many processes and this one's number, such as 10.0.0.2:1234 4 0"
     )
 
-  numbers = [int(word) for word in place[1:] if word.isdigit()]
-  if place and not (
-      len(place) == 3 and len(numbers) == 2
-      and re.fullmatch(r'.+:\d{1,5}', place[0])
-  ):
+  if place and not re.fullmatch(r'.+:\d{1,5} \d+ \d+', ' '.join(place)):
     raise wrong('not understood')
+  numbers = [int(word) for word in place[1:]]
   if place and not numbers[1] < numbers[0]:
     raise wrong(f'process {numbers[1]} of {numbers[0]}')
   try:
@@ -276,23 +254,3 @@ def _wait_for(address: str):
       if time.monotonic() > end:
         raise
     time.sleep(0.5)
-
-
-def differs_from_control(experiment: Experiment) -> bool:
-  """Whether it has an adversary, or learns from images without labels."""
-  return experiment.adversary.weight > 0 or experiment.unlabelled.teaches
-
-
-def control_of(experiment: Experiment) -> Experiment:
-  """The same experiment with lambda = 0 and labelled images alone."""
-  return dataclasses.replace(
-      experiment, name=f'{experiment.name}-control',
-      adversary=dataclasses.replace(experiment.adversary, weight=0.0),
-      data=dataclasses.replace(
-          experiment.data, unlabelled='', unlabelled_split=''
-      ),
-      unlabelled=dataclasses.replace(
-          experiment.unlabelled, another_domain=False,
-          **dict.fromkeys(LESSONS, 0.0),
-      ),
-  )

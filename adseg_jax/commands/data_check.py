@@ -37,9 +37,7 @@ def run(arguments: Arguments):
     UserError: something is wrong with the data set.
   """
   if not arguments.dataset:
-    raise UserError(
-        f'name a data set: one of {", ".join(datasets.MODULES)}'
-    )
+    raise UserError(f'name a data set: one of {", ".join(datasets.MODULES)}')
   data = Data(
       arguments.dataset, root=arguments.root, train=arguments.train,
       prepared=arguments.prepared,

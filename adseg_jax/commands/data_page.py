@@ -12,8 +12,9 @@ from rich.text import Text
 from adseg_jax import files
 from adseg_jax.data.check import Findings, Sample
 from adseg_jax.data.dataset import shorten
+from adseg_jax.evaluation.gallery import paletted
 from adseg_jax.reporting.numbers import NONE
-from adseg_jax.reporting.pages import render, writing
+from adseg_jax.reporting.pages import render
 from adseg_jax.reporting.pictures import Picture, legend, uri
 from adseg_jax.reporting.tables import Row, Table, terminal
 from adseg_jax.wording import counted
@@ -109,7 +110,7 @@ def write_page(found: Findings, folder: Path) -> Path:
       **_tables(found),
   )
   path = Path(folder) / PAGE
-  with writing('--output', folder):
+  with files.writing('--output', folder):
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, text.encode())
   return path
@@ -122,9 +123,10 @@ def _overlay(sample: Sample, palette):
   ids = np.asarray(
       Image.fromarray(sample.ids).resize(image.size, Image.Resampling.NEAREST)
   )
-  colours = np.zeros((256, 3), np.uint8)
-  colours[:len(palette)] = palette
   rows, columns = np.indices(ids.shape)
   void = np.array(_STRIPES, np.uint8)[(rows + columns) // _BAND % 2]
-  top = np.where((ids < len(palette))[..., None], colours[ids], void[..., None])
+  top = np.where(
+      (ids < len(palette))[..., None], paletted(ids, palette).convert('RGB'),
+      void[..., None],
+  )
   return image, Image.blend(image, Image.fromarray(top), _OPACITY)

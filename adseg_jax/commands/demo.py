@@ -2,15 +2,17 @@
 
 import dataclasses
 import importlib.util
+import tempfile
 
 import tyro
 
 from adseg_jax import environment
+from adseg_jax.commands.options import Weights
 from adseg_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
+class Arguments(Weights):
   """Serves a page on this machine: drop a picture, see its classes.
 
   It shows the picture under a slider against its classes, each class's share
@@ -29,12 +31,6 @@ class Arguments:
   """Folder of a run."""
   port: int = 7860
   """Of the page's address, http://127.0.0.1:PORT; 0 takes a free one."""
-  checkpoint: str = 'last'
-  """last (which the run's own scores are of), best (by validation mean IoU),
-  or a step."""
-  average: bool = False
-  """Take the moving average of the weights, of a run that kept one
-  (--segmentor.average)."""
 
 
 def run(arguments: Arguments):
@@ -46,9 +42,7 @@ def run(arguments: Arguments):
   if not arguments.workdir:
     raise UserError('give the workdir of a run: adseg demo WORKDIR')
   if importlib.util.find_spec('gradio') is None:
-    raise UserError(
-        "adseg demo needs gradio: pip install --editable '.[demo]'"
-    )
+    raise UserError("adseg demo needs gradio: pip install --editable '.[demo]'")
   try:
     _serve(arguments)
   except KeyboardInterrupt:
@@ -56,28 +50,22 @@ def run(arguments: Arguments):
 
 
 def _serve(arguments):
-  import tempfile
-
   # Slow to import: not before the arguments are read.
   with environment.importing():
     from adseg_jax.evaluation.predict import make_predict
     from adseg_jax.inference.demo import server, words
-    from adseg_jax.training.restore import restore
 
   with (
       server.listen(arguments.port) as listening,
       tempfile.TemporaryDirectory(prefix='adseg-') as folder,
   ):
-    trained = restore(
-        arguments.workdir, arguments.checkpoint, arguments.average
-    )
+    trained = arguments.restore(arguments.workdir)
     server.quiet(folder)
     from adseg_jax.inference.demo.page import THEME, make_page
 
     page = make_page(trained, make_predict(trained))
-    port = listening.getsockname()[1]
     print(
-        f'http://{server.HOST}:{port} shows step {trained.step} of '
-        f'{arguments.workdir}. Ctrl-C ends it.', flush=True,
+        f'http://{server.HOST}:{listening.getsockname()[1]} shows step '
+        f'{trained.step} of {arguments.workdir}. Ctrl-C ends it.', flush=True,
     )
     server.serve(page, THEME, words.STYLE, listening)

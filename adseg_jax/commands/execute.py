@@ -51,8 +51,11 @@ def execute(
     Stopped: SIGTERM came, to this process or to a run; all have stopped.
     KeyboardInterrupt: Ctrl-C came; all have stopped.
   """
-  waiting, running, free = _titled(jobs), [], list(shares)
-  failed, paces, begun = [], [], False
+  waiting = [
+      (f'[{number}/{len(jobs)}] {job.name}: {job.workdir}', job)
+      for number, job in enumerate(jobs, 1)
+  ]
+  running, free, failed, paces, begun = [], list(shares), [], [], False
   with _told() as told, _ended(running, told):
     while True:
       begun = begun or any(run.job.begun for run in running)
@@ -61,7 +64,10 @@ def execute(
       if not running:
         return failed
       time.sleep(_PAUSE)
-      _raise(told)
+      if signal.SIGTERM in told:
+        raise Stopped(STOPPED)
+      if told:
+        raise KeyboardInterrupt(STOPPED)
       for run in [run for run in running if run.child.poll() is not None]:
         running.remove(run)
         free.append(run.share)
@@ -75,13 +81,6 @@ def execute(
         else:
           paces.append(time.monotonic() - run.since)
           print(_left(paces, len(waiting) + len(running), len(shares)))
-
-
-def _titled(jobs: list[Job]) -> list[tuple[str, Job]]:
-  return [
-      (f'[{number}/{len(jobs)}] {job.name}: {job.workdir}', job)
-      for number, job in enumerate(jobs, 1)
-  ]
 
 
 def _next(waiting: list[tuple[str, Job]]) -> tuple[str, Job] | None:
@@ -101,7 +100,6 @@ def _start(title, job, share, together: bool) -> _Run:
   since = time.monotonic()
   if not together:
     return _Run(title, job, share, share.start(job.command), since, None)
-  prefix = f'{job.name} | '
   # In a process group of its own: Ctrl-C reaches this process alone, which lets
   # each run save its state.
   child = share.start(
@@ -110,7 +108,7 @@ def _start(title, job, share, together: bool) -> _Run:
       stderr=subprocess.STDOUT, text=True, errors='replace', process_group=0,
   )
   lines = threading.Thread(
-      target=_pass_on, args=(child.stdout, prefix), daemon=True
+      target=_pass_on, args=(child.stdout, f'{job.name} | '), daemon=True
   )
   lines.start()
   return _Run(title, job, share, child, since, lines)
@@ -124,12 +122,7 @@ def _pass_on(lines, prefix: str):
 
 
 def _failed(run: _Run, begun: bool) -> bool:
-  """Whether a run that has ended failed.
-
-  Raises:
-    UserError: it was refused before any run had begun.
-    Stopped: it was told to stop.
-  """
+  """Whether a run that has ended failed."""
   if run.lines:
     run.lines.join(_PATIENCE)
   status = run.child.returncode
@@ -171,14 +164,6 @@ def _told():
   finally:
     for number, handler in before.items():
       signal.signal(number, handler)
-
-
-def _raise(told: list[int]):
-  """What this process was told, as an exception."""
-  if signal.SIGTERM in told:
-    raise Stopped(STOPPED)
-  if told:
-    raise KeyboardInterrupt(STOPPED)
 
 
 @contextlib.contextmanager

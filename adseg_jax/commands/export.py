@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import tyro
 
-from adseg_jax import environment
+from adseg_jax.commands.options import Weights
 from adseg_jax.errors import UserError
+from adseg_jax.files import writing
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
+class Arguments(Weights):
   """Writes a trained segmentor for use without this package.
 
   model.jax_export is a StableHLO program for CPU, CUDA and TPU (jax.export),
@@ -30,12 +33,6 @@ class Arguments:
   """Folder of a run."""
   output: Path | None = None
   """Folder to write; an export that is there is replaced."""
-  checkpoint: str = 'last'
-  """last (which the run's own scores are of), best (by validation mean IoU),
-  or a step."""
-  average: bool = False
-  """Take the moving average of the weights, of a run that kept one
-  (--segmentor.average)."""
 
 
 def run(arguments: Arguments):
@@ -45,9 +42,7 @@ def run(arguments: Arguments):
     UserError: the workdir can't be read, or the folder can't be written.
   """
   if not arguments.workdir:
-    raise UserError(
-        'give the workdir of a run: adseg export WORKDIR --output DIR'
-    )
+    raise UserError('give the workdir of a run: adseg export WORKDIR')
   if arguments.output is None:
     raise UserError('give a folder to write: --output DIR')
   output = arguments.output.absolute()
@@ -58,28 +53,14 @@ def run(arguments: Arguments):
         f'--output {arguments.output}: is there, and no export: give another '
         'folder'
     )
-  # Slow to import: not before the arguments are read.
-  with environment.importing():
-    from adseg_jax.training.restore import restore
-
-  trained = restore(
-      arguments.workdir, arguments.checkpoint, arguments.average
-  )
-  try:
+  trained = arguments.restore(arguments.workdir)
+  with writing('--output', arguments.output):
     _write(arguments.workdir, trained, output)
-  except OSError as error:
-    raise UserError(
-        f'--output {arguments.output}: cannot be written ({error.strerror}): '
-        'give another folder'
-    ) from error
   print(f'Step {trained.step}: {arguments.output}')
 
 
 def _write(workdir: str, trained, output: Path):
   """All files, beside and then renamed."""
-  import shutil
-  import tempfile
-
   from etils import epath
 
   from adseg_jax.inference.exporting import card, programs

@@ -2,15 +2,16 @@
 
 import dataclasses
 import hashlib
-from typing import Annotated
 
 import tyro
 
+from adseg_jax.commands.options import Places
 from adseg_jax.errors import UserError
+from adseg_jax.settings import replaced, to_json
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
+class Arguments(Places):
   """Hashes of a run, for two people to compare.
 
   Every setting of the experiment, the images and labels of the training
@@ -25,10 +26,6 @@ class Arguments:
   """Folder of a run."""
   checkpoint: str = 'last'
   """last, best (by validation mean IoU) or a step."""
-  root: Annotated[str, tyro.conf.arg(name='data.root')] = ''
-  """Folder of the original files, where they lie elsewhere now."""
-  prepared: Annotated[str, tyro.conf.arg(name='data.prepared')] = ''
-  """Folder where TFDS keeps prepared data sets, where it is another now."""
 
 
 def run(arguments: Arguments):
@@ -39,27 +36,19 @@ def run(arguments: Arguments):
   """
   if not arguments.workdir:
     raise UserError('name the workdir of a run: adseg fingerprint runs/earth')
-  from adseg_jax.config import to_json
+  # Slow to import: not before the arguments are read.
   from adseg_jax.inference import fingerprint
   from adseg_jax.training.restore import describe
-  from adseg_jax.training.run import devices, versions
+  from adseg_jax.training.run import PLACES, devices, versions
 
-  workdir = arguments.workdir
-  experiment, *_ = describe(workdir)
-  places = {
-      name: value for name in ('root', 'prepared')
-      if (value := getattr(arguments, name))
-  }
-  settings = dataclasses.replace(experiment, data=dataclasses.replace(
-      experiment.data, root='', prepared='', unlabelled=''
-  ))
-  experiment = dataclasses.replace(experiment, data=dataclasses.replace(
-      experiment.data, **places
-  ))
+  experiment, *_ = describe(arguments.workdir)
+  settings = to_json(replaced(experiment, dict.fromkeys(PLACES, '')))
   # First: what has no checkpoint is refused before a thousand examples.
-  step, digest = fingerprint.of_parameters(workdir, arguments.checkpoint)
-  print('settings  ', hashlib.sha256(to_json(settings).encode()).hexdigest())
-  examples, stream = fingerprint.of_data(experiment)
+  step, digest = fingerprint.of_parameters(
+      arguments.workdir, arguments.checkpoint
+  )
+  print('settings  ', hashlib.sha256(settings.encode()).hexdigest())
+  examples, stream = fingerprint.of_data(arguments.found(experiment))
   print('examples  ', examples)
   print('stream    ', stream)
   print('parameters', digest, f'(step {step})')

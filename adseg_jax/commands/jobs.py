@@ -12,18 +12,17 @@ from adseg_jax.commands.arms import Arm
 from adseg_jax.commands.arms import arms as find_arms
 from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import replaced
+
+STATES = 'done', 'being trained', 'begun', 'not begun'
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """A run to make.
+  """A run to make: what a process with this command trains in a workdir.
 
-  Attributes:
-    name: shown to a person, such as 'standard, seed 0'.
-    workdir: folder of the run.
-    experiment: what is trained, resolved.
-    command: the process that trains it.
-    control: arm that it is compared with, or is of.
+  Its name is such as 'standard, seed 0'; the control is the arm that it is
+  compared with, or is of.
   """
 
   name: str
@@ -50,6 +49,12 @@ class Job:
   def begun(self) -> bool:
     """Whether the run has claimed its folder."""
     return (self.workdir / 'experiment.json').exists()
+
+  @property
+  def state(self) -> str:
+    """One of STATES."""
+    facts = self.finished, self.taken, self.begun, True
+    return STATES[facts.index(True)]
 
 
 def load(script: Path) -> Experiment:
@@ -89,16 +94,8 @@ def plan(
 ) -> list[Job]:
   """The runs of a script over folds, seeds and arms: one seed after the other.
 
-  Args:
-    script: an experiment script.
-    seeds: of the key and the data stream; the same for every arm.
-    arms: their names, fields and values, each; none: the script's experiment.
-      Each schedule has a control beside them.
-    workdir: run k of an arm lies in WORKDIR/ARM/seedK, or, where folds are
-      given, in WORKDIR/ARM/foldF/seedK.
-    settings: of all arms: a field's dotted name and its value's words, each.
-    folds: of the data set; none: the script's own.
-    amend: whether a run may go on with settings that changed.
+  Arguments are those of `adseg run`. Run k of an arm lies in WORKDIR/ARM/seedK,
+  or, where folds are given, in WORKDIR/ARM/foldF/seedK.
 
   Raises:
     UserError: the script, a setting or an arm can't be used.
@@ -116,15 +113,17 @@ def plan(
 
 
 def _job(script, arm: Arm, workdir, seed: int, fold: int | None, amend: bool):
-  experiment, name = dataclasses.replace(arm.experiment, seed=seed), arm.name
-  folder, own = workdir / arm.name, ['--seed', str(seed)]
+  name, folder, settings = arm.name, workdir / arm.name, {'seed': seed}
   if fold is not None:
-    data = dataclasses.replace(experiment.data, fold=fold)
-    experiment = dataclasses.replace(experiment, data=data)
     name, folder = f'{name}, fold {fold}', folder / f'fold{fold}'
-    own += ['--data.fold', str(fold)]
+    settings['data.fold'] = fold
   folder /= f'seed{seed}'
-  return Job(f'{name}, seed {seed}', folder, experiment, (
-      sys.executable, str(script), '--workdir', str(folder), *own,
-      *arm.options, *['--amend'] * amend,
-  ), arm.control)
+  own = [
+      word for field, value in settings.items()
+      for word in (f'--{field}', str(value))
+  ]
+  return Job(
+      f'{name}, seed {seed}', folder, replaced(arm.experiment, settings),
+      (sys.executable, str(script), '--workdir', str(folder), *own,
+       *arm.options, *['--amend'] * amend), arm.control,
+  )

@@ -6,13 +6,14 @@ from pathlib import Path
 import tyro
 
 from adseg_jax import environment
-from adseg_jax.commands.windows import window_of
+from adseg_jax.commands.options import Weights, window_of
 from adseg_jax.errors import UserError
+from adseg_jax.files import writing
 from adseg_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
+class Arguments(Weights):
   """Gives every pixel of pictures a class.
 
   Writes, for each picture, labels/NAME.png (class ids, in the colours of the
@@ -40,12 +41,6 @@ class Arguments:
   in pixels: for pictures that do not fit the device. The labels stay the same.
   Empty: pictures above 1536x1536 pixels in parts of 1024x1024, others
   whole."""
-  checkpoint: str = 'last'
-  """last (which the run's own scores are of), best (by validation mean IoU),
-  or a step."""
-  average: bool = False
-  """Take the moving average of the weights, of a run that kept one
-  (--segmentor.average)."""
 
 
 def run(arguments: Arguments):
@@ -67,53 +62,17 @@ def run(arguments: Arguments):
   with environment.importing():
     from adseg_jax.data.dataset import shorten
     from adseg_jax.inference import pictures
-    from adseg_jax.training.restore import restore
+    from adseg_jax.inference.predict_files import write_predictions
 
   files, empty = pictures.find(words, arguments.output)
   if not files:
     raise UserError(f'{shorten(words)}: no picture there')
-  trained = restore(workdir, arguments.checkpoint, arguments.average)
-  skipped = empty + _predict(arguments, trained, files, window)
+  trained = arguments.restore(workdir)
+  with writing('--output', arguments.output):
+    skipped = empty + write_predictions(
+        arguments.output, files, trained, window, arguments.probabilities
+    )
   written = len(files) + len(empty) - len(skipped)
   print(f'{counted(written, "picture")}: {arguments.output}')
   if skipped:
     raise UserError(f'skipped {len(skipped)}: {shorten(skipped)}')
-
-
-def _predict(arguments, trained, files, window) -> list[str]:
-  """Writes the results; names what was skipped."""
-  from etils import epath
-  from rich.console import Console
-  from rich.progress import track
-
-  from adseg_jax.evaluation.inference import Views
-  from adseg_jax.evaluation.predict import predictions
-  from adseg_jax.inference import pictures
-  from adseg_jax.inference.predict_files import write_classes, write_prediction
-
-  console, folder = Console(stderr=True), epath.Path(arguments.output)
-  names, shelf = pictures.names(files), pictures.Shelf(files)
-  found = predictions(
-      trained, shelf.sizes, shelf.read, Views(window=window),
-      trained.experiment.evaluation.batch,
-      classes=not arguments.probabilities,
-  )
-  try:
-    write_classes(folder, trained)
-    for index, picture, prediction in track(
-        found, f'step {trained.step}', len(files), console=console,
-        transient=True,
-    ):
-      if picture is None:
-        console.print(
-            f'skipped {files[index]}: {shelf.wrong[index]}', markup=False,
-            highlight=False, soft_wrap=True,
-        )
-      else:
-        write_prediction(folder, names[index], picture, prediction, trained)
-  except OSError as error:
-    raise UserError(
-        f'--output {arguments.output}: cannot be written ({error.strerror}): '
-        'give another folder'
-    ) from error
-  return [str(files[index]) for index in sorted(shelf.wrong)]

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from adseg_jax.commands.execute import execute
-from adseg_jax.commands.jobs import Job, plan
+from adseg_jax.commands.jobs import STATES, Job, plan
 from adseg_jax.commands.shares import shares
 from adseg_jax.errors import UserError
 from adseg_jax.wording import counted
@@ -106,27 +106,19 @@ def run(arguments: Arguments):
 
 
 def _check(jobs: list[Job], folds, amend: bool):
-  """Refuses before hours of training what a run in the middle would refuse.
-
-  Raises:
-    UserError: a setting can't be used, or a folder holds another run.
-  """
+  """Refuses before hours of training what a run in the middle would refuse."""
   # Slow to import: not before the arguments are read.
   from adseg_jax.data import dataset as datasets
-  from adseg_jax.data.balance import given_weights
-  from adseg_jax.method.method import make_method
   from adseg_jax.training.record import check
-  from adseg_jax.training.validation import validate
+  from adseg_jax.training.validation import checked
 
   find = functools.cache(datasets.find)
   for job in jobs:
     data = find(job.experiment.data)
     if folds and not data.folds:
       raise UserError(f'--folds: data set {data.name} has none: leave it out')
-    method = make_method(job.experiment, len(data.classes))
     # How many devices there are is known where it runs.
-    validate(job.experiment, method.segmentor.stride, devices=1)
-    given_weights(job.experiment.data, data.classes)
+    checked(job.experiment, data, devices=1)
     check(job.workdir, job.experiment, amend)
 
 
@@ -135,24 +127,15 @@ def _show(jobs: list[Job]):
   from rich.console import Console
   from rich.table import Table
 
-  states = 'done', 'being trained', 'begun', 'not begun'
   shown = Table('runs', box=None, pad_edge=False)
-  for state in states:
+  for state in STATES:
     shown.add_column(state, justify='right')
   rows = collections.defaultdict(collections.Counter)
   for job in jobs:
-    rows[job.name.rpartition(',')[0]][_state(job)] += 1
+    rows[job.name.rpartition(',')[0]][job.state] += 1
   for name, counts in rows.items():
-    shown.add_row(name, *(str(counts[state]) for state in states))
+    shown.add_row(name, *(str(counts[state]) for state in STATES))
   Console().print(shown)
-
-
-def _state(job: Job) -> str:
-  if job.finished:
-    return 'done'
-  if job.taken:
-    return 'being trained'
-  return 'begun' if job.begun else 'not begun'
 
 
 def _report(jobs: list[Job], workdir: str):

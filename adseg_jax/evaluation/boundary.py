@@ -85,11 +85,8 @@ def without_void(prediction, label, void: int = 255):
 
 
 def boundary_f1(
-    prediction: np.ndarray,
-    label: np.ndarray,
-    num_classes: int,
-    tolerance: float = 0.0075,
-    void: int = 255,
+    prediction: np.ndarray, label: np.ndarray, num_classes: int,
+    tolerance: float = 0.0075, void: int = 255,
 ) -> np.ndarray:
   """Boundary F1 of every class of one image (Csurka et al. 2013).
 
@@ -119,11 +116,7 @@ def boundary_f1(
 
 
 def hausdorff(
-    prediction: np.ndarray,
-    label: np.ndarray,
-    num_classes: int,
-    share: float = 0.95,
-    void: int = 255,
+    prediction, label, num_classes: int, share: float = 0.95, void: int = 255
 ) -> np.ndarray:
   """Hausdorff distance of every class of one image, but for outliers.
 
@@ -133,18 +126,11 @@ def hausdorff(
   of `boundary_f1`. Where one map has a class, or its boundary, and the other
   has not, it is the image's diagonal: leaving a class out is no gain.
 
-  Args:
-    prediction: class of every pixel, integer [H,W].
-    label: true class of every pixel, integer [H,W].
-    num_classes: number of classes, C.
-    share: of a boundary; 1 is the Hausdorff distance itself.
-    void: label of the pixels to leave out.
+  Arguments and errors are those of `boundary_f1`; a share of 1 is the Hausdorff
+  distance itself.
 
   Returns:
     float64 [C], in pixels; nan where a class is in neither map.
-
-  Raises:
-    ValueError: the maps' shapes differ.
   """
   return outlines(prediction, label, num_classes, share=share, void=void)[1]
 
@@ -176,11 +162,7 @@ def _rim(mask: np.ndarray, width: int) -> np.ndarray:
 
 
 def boundary_overlap(
-    prediction: np.ndarray,
-    label: np.ndarray,
-    num_classes: int,
-    width: float = 0.02,
-    void: int = 255,
+    prediction, label, num_classes: int, width: float = 0.02, void: int = 255
 ) -> np.ndarray:
   """Pixels that boundary IoU divides (Cheng et al. 2021), of one image.
 
@@ -189,19 +171,11 @@ def boundary_overlap(
   over images give the data set's. Void pixels shape the rims as in
   `boundary_f1`, and are not counted.
 
-  Args:
-    prediction: class of every pixel, integer [H,W].
-    label: true class of every pixel, integer [H,W].
-    num_classes: number of classes, C.
-    width: of the rim, as a fraction of the image's diagonal, rounded to at
-      least a pixel; theirs is 0.02.
-    void: label of the pixels to leave out.
+  Arguments and errors are those of `boundary_f1`; the width of the rim is a
+  fraction of the image's diagonal, rounded to at least a pixel; theirs is 0.02.
 
   Returns:
     int64 [2,C]: pixels in the intersection and in the union.
-
-  Raises:
-    ValueError: the maps' shapes differ.
   """
   valid = np.not_equal(label, void)
   if not valid.any():

@@ -23,13 +23,7 @@ _MOST = 512
 
 
 class Batch(NamedTuple):
-  """Pictures of one call.
-
-  Attributes:
-    indices: which pictures.
-    canvas: height and width.
-    count: canvases, of which the last ones may be blank.
-  """
+  """Pictures of one call, on `count` canvases; the last ones may be blank."""
 
   indices: list[int]
   canvas: tuple[int, int]
@@ -42,13 +36,10 @@ def fitting(size) -> tuple[int, int]:
 
 
 def canvases(sizes) -> dict[tuple[int, int], list[int]]:
-  """Canvas -> indices of its pictures.
+  """Canvas -> indices of its pictures, of which (height, width) are given.
 
   Two canvases are merged while that saves more by one program less than it
   costs in padding, the pair that saves most first.
-
-  Args:
-    sizes: (height, width) of each picture.
   """
   groups = _smallest(sizes)
   sides = np.array(list(groups)).reshape(-1, 2)
@@ -88,10 +79,7 @@ def _smallest(sizes):
 def batches(sizes, most: int, devices: int = 1) -> list[Batch]:
   """Every picture in one batch; those of a canvas have one count.
 
-  Args:
-    sizes: (height, width) of each picture.
-    most: canvases of a batch, at most; a multiple of the devices.
-    devices: that share a batch.
+  A batch has `most` canvases at most, a multiple of the devices that share it.
   """
   found = []
   # The most work first: the programs of the rest compile meanwhile.

@@ -16,10 +16,7 @@ _EIGHT = np.ones((3, 3))
 
 
 def component_errors(
-    prediction: np.ndarray,
-    label: np.ndarray,
-    num_classes: int,
-    void: int = 255,
+    prediction: np.ndarray, label: np.ndarray, num_classes: int, void: int = 255
 ) -> np.ndarray:
   """Counts the ERRORS of every class of one image.
 
@@ -31,19 +28,11 @@ def component_errors(
   truth is missing if it has none in common with the prediction's. These are
   the false positives and negatives of Chan et al. (2021, SegmentMeIfYouCan)
   at a threshold of 0, and for holes as well, which Hu et al. (2019) count
-  without their places. Void is filled as in `boundary_f1`.
-
-  Args:
-    prediction: class of every pixel, integer [H,W].
-    label: true class of every pixel, integer [H,W].
-    num_classes: number of classes, C.
-    void: label of the pixels to leave out.
+  without their places. Void is filled as in `boundary_f1`, whose arguments and
+  errors are these, too.
 
   Returns:
     float64 [4,C], a row for each of ERRORS; nan where all is void.
-
-  Raises:
-    ValueError: the maps' shapes differ.
   """
   prediction, label = without_void(prediction, label, void)
   if np.all(label == void):
@@ -55,18 +44,15 @@ def component_errors(
         np.pad(mask, 1)
         for mask in cropped(prediction == index, label == index)
     )
-    found[:2, index] = _unmatched(_components(guess), _components(truth))
+    found[:2, index] = _unmatched(
+        ndimage.label(guess, _EIGHT), ndimage.label(truth, _EIGHT)
+    )
     found[2:, index] = _unmatched(_holes(guess), _holes(truth))
   return found
 
 
-def _components(mask):
-  """(number of each pixel's component, 0 for none; how many there are)."""
-  return ndimage.label(mask, _EIGHT)
-
-
 def _holes(mask):
-  """The same of holes."""
+  """(number of each pixel's hole, 0 for none; how many there are)."""
   numbers, count = ndimage.label(~mask)
   # What surrounds all comes first.
   return np.maximum(numbers - 1, 0), count - 1

@@ -11,13 +11,10 @@ FILES = 'scores.json', 'confusion.csv', 'confusion.png'
 
 
 def check(output: epath.PathLike):
-  """Refuses a folder of a person's that holds something else than scores.
-
-  Args:
-    output: the folder; '' for none.
+  """Refuses a person's folder, '' for none, that holds something else.
 
   Raises:
-    UserError: it does.
+    UserError: it holds no scores, or can't be read.
   """
   if not output:
     return
@@ -44,29 +41,28 @@ def claim(
     workdir: folder of the run.
     output: folder that a person gave; '' for one of the workdir's.
     split: name of the split.
-    how: words for what is unlike a plain evaluation; none: that one.
+    how: words for what is unlike a plain evaluation.
     step: of the checkpoint.
     last: step of the run's last checkpoint.
 
   Raises:
     UserError: it can't be written.
   """
-  folder = folder_of(workdir, split, how)
-  if step != last:
-    folder = of_step(folder, step)
-  folder = epath.Path(output) if output else folder
+  folder = workdir / FOLDER / '_'.join([split, *how])
+  if output:
+    folder = epath.Path(output)
+  elif step != last:
+    folder = _of_step(folder, step)
   probe = folder / '.writable'
   try:
-    if output:
-      folder.mkdir(parents=True, exist_ok=True)
-    else:
-      make_room(folder, step)
+    if not output:
+      _move_aside(folder, step)
+    folder.mkdir(parents=True, exist_ok=True)
     probe.write_text('')
     probe.unlink()
   except OSError as error:
-    raise _unusable(f'--output {output}' if output else folder, error) from (
-        error
-    )
+    where = f'--output {output}' if output else folder
+    raise _unusable(where, error) from error
   return folder
 
 
@@ -77,32 +73,19 @@ def _unusable(where, error: OSError) -> UserError:
   )
 
 
-def folder_of(workdir: epath.Path, split: str, how: list[str]) -> epath.Path:
-  """The folder of a split that is seen in some way.
-
-  Args:
-    workdir: folder of the run.
-    split: name of the split.
-    how: words for what is unlike a plain evaluation; none: that one.
-  """
-  return workdir / FOLDER / '_'.join([split, *how])
-
-
-def of_step(folder: epath.Path, step: int) -> epath.Path:
+def _of_step(folder: epath.Path, step: int) -> epath.Path:
   """The folder beside it of the same evaluation of another checkpoint."""
   return folder.with_name(f'{folder.name}_step{step}')
 
 
-def make_room(folder: epath.Path, step: int):
-  """Makes the folder; scores of another step move to one of their own."""
-  path = folder / 'scores.json'
+def _move_aside(folder: epath.Path, step: int):
+  """Scores of another step that are there get a folder of their own."""
   try:
-    there = json.loads(path.read_text())['step']
+    there = json.loads((folder / 'scores.json').read_text())['step']
   except (FileNotFoundError, ValueError, KeyError, TypeError):
-    there = step
+    return
   if there != step:
-    aside = of_step(folder, there)
+    aside = _of_step(folder, there)
     if aside.exists():
       aside.rmtree()
     folder.rename(aside)
-  folder.mkdir(parents=True, exist_ok=True)

@@ -42,13 +42,9 @@ def write_label(path: epath.Path, label: np.ndarray, palette):
 
 
 def write_panels(folder: epath.Path, palette, examples, predictions: dict):
-  """NAME_image.png, NAME_truth.png and NAME_prediction.png of each example.
+  """NAME_image.png, NAME_truth.png and NAME_prediction.png of some examples.
 
-  Args:
-    folder: made if it is missing.
-    palette: red, green and blue of each class, 0 to 255.
-    examples: Examples.
-    predictions: {index of an example: classes uint8 [H,W]}.
+  Predictions are {index of an example: classes uint8 [H,W]}.
   """
   folder.mkdir(parents=True, exist_ok=True)
   for index, prediction in sorted(predictions.items()):
@@ -63,10 +59,7 @@ def write_panels(folder: epath.Path, palette, examples, predictions: dict):
 def write_overview(folder: epath.Path, dataset: Dataset, predict):
   """The data set's one large image, its truth and its prediction, reduced.
 
-  Args:
-    folder: made if it is missing.
-    dataset: one with an overview.
-    predict: image uint8 [H,W,3] -> classes uint8 [H,W].
+  `predict` takes an image uint8 [H,W,3] and gives classes uint8 [H,W].
   """
   image, truth, caption = dataset.overview()
   prediction = predict(image)
@@ -79,4 +72,4 @@ def write_overview(folder: epath.Path, dataset: Dataset, predict):
   for name, label in (('truth', truth), ('prediction', prediction)):
     label = label[stride // 2::stride, stride // 2::stride]
     write_label(folder / f'{name}.png', label, dataset.palette)
-  (epath.Path(folder) / 'caption.txt').write_text(caption + '\n')
+  (folder / 'caption.txt').write_text(caption + '\n')

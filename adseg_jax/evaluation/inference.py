@@ -38,13 +38,10 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-  """How a picture is looked at.
+  """How a picture is looked at: at which scales, and each mirrored, too.
 
-  Attributes:
-    scales: factors on its size.
-    flip: see each scale mirrored, too.
-    window: height and width of the parts that a picture is predicted in, in
-      pixels of each scale; None sees pictures whole that are not too large.
+  The window is the height and width of the parts that it is predicted in, in
+  pixels of each scale; None sees pictures whole that are not too large.
   """
 
   scales: tuple[float, ...] = (1.0,)
@@ -93,19 +90,13 @@ def _together(looks, classes):
 
 
 def seen_size(size, scale: float, trained: Trained) -> tuple[int, int]:
-  """Height and width that a picture of a size is seen at.
-
-  A run with --data.size has seen pictures of that size only.
-  """
-  fixed = trained.experiment.data.size
-  return tuple(
-      max(1, round(side * scale)) for side in (fixed if any(fixed) else size)
-  )
+  """Height and width that a picture of a size is seen at."""
+  return tuple(max(1, round(side * scale)) for side in trained.size or size)
 
 
 def _seen(picture, look: Look, trained: Trained):
   """A picture as it is seen: uint8, or float32 where looks have other sizes."""
-  if look.scale != 1 or any(trained.experiment.data.size):
+  if look.scale != 1 or trained.size:
     picture = resize_picture(
         picture, seen_size(picture.shape[:2], look.scale, trained)
     )
@@ -114,10 +105,7 @@ def _seen(picture, look: Look, trained: Trained):
 
 def _canvas(canvas, scale: float, trained: Trained) -> tuple[int, int]:
   """What every picture on a canvas fits in when it is seen."""
-  fixed = trained.experiment.data.size
-  return fitting(
-      int(np.ceil(side * scale)) for side in (fixed if any(fixed) else canvas)
-  )
+  return fitting(int(np.ceil(side * scale)) for side in trained.size or canvas)
 
 
 class _Run:
@@ -207,7 +195,7 @@ class Whole:
 
   def _resizing(self, look, sizes, own, canvas):
     """Taps of rows and columns, from what was seen to the pictures."""
-    if look == Look(1, False) and not any(self.trained.experiment.data.size):
+    if look == Look(1, False) and not self.trained.size:
       return None
     rows, columns = (
         taps([size[axis] for size in sizes], [size[axis] for size in own],
@@ -225,12 +213,8 @@ def make_sliding(
   A window sees as far around its part as the segmentor does, so that the
   result is that of the whole picture.
 
-  Args:
-    trained: the segmentor.
-    views: how pictures are seen, with a window.
-    batch: windows per call, at most; a multiple of the devices.
-    devices: devices that share a batch; None takes the first.
-    classes: give classes instead of probabilities.
+  Arguments are those of `Whole`, with a window in the views, and windows
+  per call, at most: a multiple of the devices.
 
   Returns:
     picture uint8 [h,w,3] -> float32 [h,w,C] or uint8 [h,w] on the host. A
@@ -241,12 +225,11 @@ def make_sliding(
   part = fitting(views.window)
   margin = ceil_to(trained.segmentor.radius, MULTIPLE)
   canvas = tuple(side + 2 * margin for side in part)
-  fixed = trained.experiment.data.size
-  if any(fixed):
-    most = _canvas(fixed, max(views.scales), trained)
+  if trained.size:
+    most = _canvas(canvas, max(views.scales), trained)
     canvas = tuple(map(min, zip(canvas, most, strict=True)))
   # Classes can't be averaged, nor resized.
-  plain = views.looks == [Look(1, False)] and not any(fixed)
+  plain = views.looks == [Look(1, False)] and not trained.size
 
   def predict_windows(pictures, count):
     count = ceil_to(count, len(devices))

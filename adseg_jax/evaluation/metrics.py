@@ -13,10 +13,7 @@ __all__ = ['Scores', 'boundary_f1', 'confusion_matrix', 'scores']
 
 
 def confusion_matrix(
-    predictions: jax.Array,
-    labels: jax.Array,
-    num_classes: int,
-    void: int = 255,
+    predictions: jax.Array, labels: jax.Array, num_classes: int, void: int = 255
 ) -> jax.Array:
   """Counts pixels by true and predicted class.
 
@@ -73,6 +70,14 @@ class Scores:
   accuracy: np.ndarray
   precision: np.ndarray
   pixels: np.ndarray
+
+  @property
+  def means(self) -> dict[str, float]:
+    """Those that are one number."""
+    return {
+        name: value for name, value in vars(self).items()
+        if isinstance(value, float)
+    }
 
 
 def _mean(values, weights=None):

@@ -1,9 +1,7 @@
 """Pictures in, label maps out: for training, `evaluate`, `predict`, `load`."""
 
 import concurrent.futures
-import contextlib
 import os
-from collections import deque
 
 import jax
 import numpy as np
@@ -17,13 +15,13 @@ from adseg_jax.evaluation.inference import (
 )
 from adseg_jax.evaluation.trained import Trained
 from adseg_jax.networks.extents import ceil_to
+from adseg_jax.prefetch import prefetch
 
 # Pixels of a picture that is seen whole, at most; larger ones go through
 # windows, so that they fit the device.
 LARGEST = 1536 * 1536
 WINDOW = 1024, 1024  # what a window answers for, in pixels
 WINDOWS = 2  # per call and device
-_AHEAD = 2  # batches that are read while another is predicted
 # Programs that compile at once: the other half of the cores predicts.
 _COMPILERS = max(1, (os.cpu_count() or 1) // 2)
 
@@ -31,7 +29,7 @@ _COMPILERS = max(1, (os.cpu_count() or 1) // 2)
 def _is_large(size, views: Views, trained: Trained) -> bool:
   """Whether a picture of a size is predicted window by window."""
   seen = seen_size(size, max(views.scales), trained)
-  return bool(views.window) or max(map(np.prod, (size, seen))) > LARGEST
+  return bool(views.window or max(map(np.prod, (size, seen))) > LARGEST)
 
 
 def predictions(
@@ -53,20 +51,24 @@ def predictions(
   """
   devices = jax.local_devices()
   batch = ceil_to(batch, len(devices))
-  large = [_is_large(size, views, trained) for size in sizes]
+  groups = [], []
+  for index, size in enumerate(sizes):
+    groups[_is_large(size, views, trained)].append(index)
+  whole, large = groups
   yield from _whole(
-      trained, [index for index, is_large in enumerate(large) if not is_large],
-      sizes, read, views, batch, devices, classes,
+      trained, whole, sizes, read, views, batch, devices, classes
   )
-  yield from _windows(
-      trained, [index for index, is_large in enumerate(large) if is_large],
-      read, views, batch, devices, classes,
-  )
+  yield from _windows(trained, large, read, views, batch, devices, classes)
 
 
 def _whole(trained, indices, sizes, read, views, batch, devices, classes):
   predict = Whole(trained, views, devices, classes)
   jobs = batches([sizes[index] for index in indices], batch, len(devices))
+  pool = concurrent.futures.ThreadPoolExecutor(_COMPILERS)
+  compiled = {
+      program: pool.submit(predict.compile, *program)
+      for program in dict.fromkeys(job[1:] for job in jobs)
+  }
 
   def work(job):
     pictures = [read(indices[place]) for place in job.indices]
@@ -76,13 +78,11 @@ def _whole(trained, indices, sizes, read, views, batch, devices, classes):
 
   # A thread prepares the next batch, and the devices predict it, while the
   # last one's results are read; others compile what later batches need.
-  with _background(_COMPILERS) as pool:
-    compiled = {
-        program: pool.submit(predict.compile, *program)
-        for program in dict.fromkeys(job[1:] for job in jobs)
-    }
-    for job, (pictures, found) in zip(jobs, _ahead(work, jobs), strict=True):
+  try:
+    for job, (pictures, found) in zip(jobs, prefetch(jobs, work), strict=True):
       yield from _rows(job, indices, pictures, found)
+  finally:
+    pool.shutdown(cancel_futures=True)
 
 
 def _rows(job, indices, pictures, found):
@@ -100,31 +100,9 @@ def _windows(trained, indices, read, views, batch, devices, classes):
     views = Views(views.scales, views.flip, WINDOW)
     batch = min(batch, WINDOWS * len(devices))
   predict = make_sliding(trained, views, batch, devices, classes)
-  pictures = _ahead(read, indices)
+  pictures = prefetch(indices, read)
   for index, picture in zip(indices, pictures, strict=True):
     yield index, picture, None if picture is None else predict(picture)
-
-
-@contextlib.contextmanager
-def _background(threads: int):
-  """A pool of threads; what has not begun at the end is left."""
-  pool = concurrent.futures.ThreadPoolExecutor(threads)
-  try:
-    yield pool
-  finally:
-    pool.shutdown(cancel_futures=True)
-
-
-def _ahead(function, items):
-  """`map`, computed by a thread, a few items ahead."""
-  with _background(1) as pool:
-    waiting = deque()
-    for item in items:
-      waiting.append(pool.submit(function, item))
-      if len(waiting) > _AHEAD:
-        yield waiting.popleft().result()
-    while waiting:
-      yield waiting.popleft().result()
 
 
 def make_predict(trained: Trained):

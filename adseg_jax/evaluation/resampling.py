@@ -13,10 +13,7 @@ from adseg_jax.networks.layers import linear_taps
 class Taps(NamedTuple):
   """Bilinear resizing along an axis, as data: any sizes share one program.
 
-  Attributes:
-    lower: source index of each target pixel, int32.
-    upper: the index after it, or the last.
-    weight: the upper one's, float32.
+  For each target pixel two source indices, int32, and the upper one's weight.
   """
 
   lower: np.ndarray
@@ -41,15 +38,9 @@ def taps(sizes, targets, length: int, mirrored: bool = False) -> Taps:
 
 
 def resample(maps, rows: Taps, columns: Taps):
-  """Bilinear, a different one for each image, as `layers.resize` does it.
+  """Maps [B,h,w,C] -> [B,H,W,C], by taps of their own, [B,H] and [B,W].
 
-  Args:
-    maps: [B,h,w,C].
-    rows: taps [B,H].
-    columns: taps [B,W].
-
-  Returns:
-    [B,H,W,C].
+  Bilinear, as `layers.resize` does it.
   """
   def one(x, axis, taps):
     shape = [-1 if i == axis else 1 for i in range(3)]
@@ -80,21 +71,11 @@ def resize_picture(image: np.ndarray, size) -> np.ndarray:
 
   Pillow's filter on floating-point numbers: what training does with
   --data.size, but for its rounding to whole grey levels, which an exported
-  program can't repeat.
-
-  Args:
-    image: uint8 [h,w,3].
-    size: height and width.
-
-  Returns:
-    float32 [*size,3] in 0..255.
+  program can't repeat. uint8 [h,w,3] -> float32 [*size,3] in 0..255.
   """
   planes = [
-      np.asarray(
-          Image.fromarray(image[..., i].astype(np.float32)).resize(
-              tuple(size)[::-1], Image.Resampling.BICUBIC
-          )
-      )
-      for i in range(3)
+      np.asarray(Image.fromarray(plane).resize(
+          tuple(size)[::-1], Image.Resampling.BICUBIC
+      )) for plane in np.moveaxis(image.astype(np.float32), -1, 0)
   ]
   return np.clip(np.stack(planes, -1), 0, 255)

@@ -1,21 +1,19 @@
 """Scores of a trained segmentor on a split, every image at its own size."""
 
-import io
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from PIL import Image
 
 from adseg_jax.data.dataset import VOID
-from adseg_jax.data.pictures import decode
+from adseg_jax.data.pictures import decode, size
 from adseg_jax.evaluation.inference import Views
 from adseg_jax.evaluation.measures import (
-    OUTLINES,
-    SINGLE,
-    Measured,
-    added,
-    ratio,
+  OUTLINES,
+  SINGLE,
+  Measured,
+  added,
+  ratio,
 )
 from adseg_jax.evaluation.metrics import Scores, scores
 from adseg_jax.evaluation.predict import predictions
@@ -59,23 +57,14 @@ def summarize(measured: Measured) -> Report:
 def compared(trained: Trained, examples, views: Views, batch: int):
   """Yields (index, prediction, label), uint8 [H,W], of every example, once.
 
-  Args:
-    trained: the segmentor.
-    examples: Examples at their own sizes.
-    views: how they are seen.
-    batch: images or windows per call.
+  Arguments are those of `score`.
   """
   found = predictions(
-      trained, [_size(label) for label in examples.labels],
+      trained, [size(label) for label in examples.labels],
       lambda index: decode(examples.images[index], 'RGB'), views, batch,
   )
   for index, _, prediction in found:
     yield index, prediction, decode(examples.labels[index], 'L')
-
-
-def _size(label: bytes) -> tuple[int, int]:
-  with Image.open(io.BytesIO(label)) as picture:
-    return picture.size[::-1]
 
 
 def total(
@@ -96,15 +85,14 @@ def total(
   """
   classes, kept = len(trained.classes), {}
   # Of no pixel: a host may have no example.
-  total = measure(*np.full((2, 1, 1), VOID), classes)
-  for index, prediction, label in compared(trained, examples, Views(), batch):
+  found = measure(*np.full((2, 1, 1), VOID), classes)
+  for index, *maps in compared(trained, examples, Views(), batch):
     if poll:
       poll()
-    one = measure(prediction, label, classes)
-    total = jax.tree.map(np.add, total, one)
+    found = jax.tree.map(np.add, found, measure(*maps, classes))
     if index in keep:
-      kept[index] = prediction
-  return total, kept
+      kept[index] = maps[0]
+  return found, kept
 
 
 def score(trained: Trained, examples, views: Views, batch: int, track=iter):

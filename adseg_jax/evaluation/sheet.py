@@ -5,13 +5,13 @@ import io
 
 import numpy as np
 from etils import epath
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 from rich.text import Text
 
 from adseg_jax.evaluation.measures import OUTLINES
 from adseg_jax.evaluation.score import Report
-from adseg_jax.files import write
+from adseg_jax.files import write, write_picture
 
 _NONE = '\u2013'  # stands where there is no number
 _CELL, _FONT, _GAP = 44, 13, 8  # of the picture, in pixels
@@ -26,9 +26,8 @@ def to_dict(report: Report, classes) -> dict:
       'precision': found.precision, 'recall': found.accuracy,
       **report.classes,
   }
-  return {
-      name: _number(value) for name, value in means(report).items()
-  } | {
+  means = found.means | report.means
+  return {name: _number(value) for name, value in means.items()} | {
       'classes': [
           {'name': name}
           | {key: _number(values[i]) for key, values in columns.items()}
@@ -36,18 +35,6 @@ def to_dict(report: Report, classes) -> dict:
           for i, name in enumerate(classes)
       ],
       'confusion': report.confusion.tolist(),
-  }
-
-
-def means(report: Report) -> dict[str, float]:
-  """The scores that are one number."""
-  found = report.scores
-  return {
-      'pixel_accuracy': found.pixel_accuracy,
-      'class_accuracy': found.class_accuracy,
-      'mean_iou': found.mean_iou,
-      'frequency_weighted_iou': found.frequency_weighted_iou,
-      **report.means,
   }
 
 
@@ -72,7 +59,6 @@ def tables(content: dict) -> list[Table]:
       'iou': 'IoU', 'accuracy': 'accuracy = recall', 'precision': 'precision',
       'pixels': 'pixels',
   })
-  outlines = _per_class(content, OUTLINES)
   total = Table(box=None, pad_edge=False, show_header=False)
   total.add_column()
   total.add_column(justify='right')
@@ -81,7 +67,7 @@ def tables(content: dict) -> list[Table]:
       name = OUTLINES.get(key.removeprefix('mean_'))
       name = f'mean {name}' if name else key.replace('_', ' ')
       total.add_row(name.replace('iou', 'IoU'), _shown(value))
-  return [regions, outlines, total]
+  return [regions, _per_class(content, OUTLINES), total]
 
 
 def _per_class(content, titles: dict[str, str]) -> Table:
@@ -94,40 +80,39 @@ def _per_class(content, titles: dict[str, str]) -> Table:
   return shown
 
 
-def write_csv(path: epath.Path, confusion, classes):
-  """The confusion matrix: a row for each true class, in pixels."""
+def write_confusion(folder: epath.Path, confusion, classes):
+  """confusion.csv, a row for each true class, in pixels; confusion.png."""
   text = io.StringIO()
   writer = csv.writer(text, lineterminator='\n')
   writer.writerow(['truth \\ prediction', *classes])
-  for name, row in zip(classes, confusion, strict=True):
-    writer.writerow([name, *row])
-  write(path, text.getvalue().encode())
+  writer.writerows(
+      [name, *row] for name, row in zip(classes, confusion, strict=True)
+  )
+  write(folder / 'confusion.csv', text.getvalue().encode())
+  write_picture(folder / 'confusion.png', _draw(confusion, classes))
 
 
-def draw(confusion, classes) -> Image.Image:
+def _draw(confusion, classes) -> Image.Image:
   """The confusion matrix as a picture: each row's shares, in per cent."""
   confusion = np.asarray(confusion, np.float64)
   share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
-  pen = ImageDraw.Draw(Image.new('L', (1, 1)))
-  pen.font = pen.getfont().font_variant(size=_FONT)
-  left = 2 * _GAP + int(max(pen.textlength(name) for name in classes))
+  font = ImageFont.load_default(_FONT)
+  left = 2 * _GAP + int(max(font.getlength(name) for name in classes))
   side = left + _CELL * len(classes) + _GAP
   picture = Image.new('RGB', (side, side), 'white')
   pen = ImageDraw.Draw(picture)
-  pen.font = pen.getfont().font_variant(size=_FONT)
+  pen.font = font
   for i, name in enumerate(classes):
     middle = left + _CELL * i + _CELL // 2
     pen.text((left - _GAP, middle), name, 'black', anchor='rm')
-    picture.paste(_upright(name, pen.font, left), (middle - _FONT, 0))
+    picture.paste(_upright(name, font, left), (middle - _FONT, 0))
   pen.text((_GAP, left - _GAP), 'truth', 'grey', anchor='ld')
   for (i, j), part in np.ndenumerate(share):
-    corner = left + _CELL * j, left + _CELL * i
+    x, y = left + _CELL * j, left + _CELL * i
     colour = tuple((255 + part * (_DARK - 255)).astype(int).tolist())
-    pen.rectangle(
-        (*corner, corner[0] + _CELL - 2, corner[1] + _CELL - 2), colour
-    )
+    pen.rectangle((x, y, x + _CELL - 2, y + _CELL - 2), colour)
     pen.text(
-        tuple(place + _CELL // 2 for place in corner), f'{100 * part:.0f}',
+        (x + _CELL // 2, y + _CELL // 2), f'{100 * part:.0f}',
         'white' if part > 0.5 else 'black', anchor='mm',
     )
   return picture

@@ -59,12 +59,8 @@ def paired(
 
   Mean plus and minus t(0.975, n - 1) s / sqrt(n), where s is the sample
   standard deviation of the n differences (Student 1908, "The probable error
-  of a mean").
-
-  Args:
-    ours: name of a run -> measure.
-    theirs: the same, subtracted; a name that is not in both, or nan in one, is
-      left out.
+  of a mean"). Arms are name of a run -> measure; a name that is not in both, or
+  nan in one, is left out.
   """
   differences = {
       name: value for name in ours if name in theirs

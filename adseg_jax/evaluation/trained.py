@@ -8,16 +8,10 @@ from adseg_jax import config
 
 
 class Trained(NamedTuple):
-  """A segmentor and what its labels mean.
+  """A segmentor and what its labels mean: classes and their colours.
 
-  Attributes:
-    experiment: what was trained.
-    classes: name of each class; the index is the label.
-    palette: red, green and blue of each class, 0 to 255.
-    segmentor: Linen module.
-    variables: its variables.
-    step: the step that they are of.
-    average: whether they are a moving average of those until then.
+  The index of a class is the label; its variables are of a step, or their
+  moving average until then.
   """
 
   experiment: config.Experiment
@@ -27,3 +21,9 @@ class Trained(NamedTuple):
   variables: dict
   step: int
   average: bool = False
+
+  @property
+  def size(self) -> tuple[int, int] | None:
+    """Height and width that it sees every picture at; None: the picture's."""
+    size = self.experiment.data.size
+    return size if any(size) else None

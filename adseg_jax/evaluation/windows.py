@@ -9,11 +9,7 @@ import numpy as np
 class Window(NamedTuple):
   """A window along a side, in pixels of the picture.
 
-  Attributes:
-    start: first pixel that is seen.
-    stop: the one after the last.
-    first: first pixel that the window answers for.
-    last: the one after the last.
+  It sees `start` to `stop`, and answers for `first` to `last`, as slices do.
   """
 
   start: int
@@ -25,11 +21,8 @@ class Window(NamedTuple):
 def along(length: int, part: int, margin: int) -> list[Window]:
   """Windows of a side; each pixel is answered for by one.
 
-  Args:
-    length: of the side.
-    part: what a window answers for between two others.
-    margin: context on both sides of it; where the picture ends, so does what
-      is seen.
+  Between two others a window answers for a part, and sees a margin on both
+  sides of it; where the picture ends, so does what is seen.
   """
   whole = part + 2 * margin
   count = max(1, -(-(length - 2 * margin) // part))

@@ -20,8 +20,7 @@ def measuring(num_classes: int):
   `submit(prediction, label)` returns at once, unless many images wait;
   `results()` has a Measured for each, in their order.
   """
-  workers = environment.cores()
-  waiting, done = deque(), []
+  workers, waiting, done = environment.cores(), deque(), []
   # A fork of a process that has JAX's threads may deadlock.
   pool = ProcessPoolExecutor(
       workers, multiprocessing.get_context('spawn'), _ignore_interrupts

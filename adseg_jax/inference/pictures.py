@@ -15,9 +15,7 @@ from adseg_jax.data.pictures import Unreadable
 def find(words, output: Path) -> tuple[list[Path], list[str]]:
   """The pictures that files, folders and patterns name, each once.
 
-  Args:
-    words: paths; a folder stands for all pictures in it and below.
-    output: folder whose files are not taken for pictures.
+  A folder stands for all pictures in it and below, but for those in `output`.
 
   Returns:
     (files in order, words that name no picture).
@@ -80,7 +78,6 @@ class Shelf:
   """
 
   def __init__(self, files: list[Path]):
-    """Reads the sizes, not the pixels."""
     self._files, self.wrong = files, {}
     # Pillow reads outside Python's global lock.
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -90,11 +87,10 @@ class Shelf:
     """The picture; None where it can't be read."""
     try:
       picture = read(self._files[index])
+      if picture.shape[:2] != self.sizes[index]:
+        raise Unreadable('has changed')
     except Unreadable as error:
       self.wrong[index] = str(error)
-      return None
-    if picture.shape[:2] != self.sizes[index]:
-      self.wrong[index] = 'has changed'
       return None
     return picture
 

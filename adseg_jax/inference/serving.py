@@ -1,10 +1,8 @@
 """A trained segmentor as a function of a picture."""
 
 import numpy as np
-from etils import epath
 
 from adseg_jax.evaluation.predict import make_predict
-from adseg_jax.training.restore import restore
 
 
 class Segment:
@@ -44,11 +42,3 @@ class Segment:
       )
     probabilities = self._predict(image)
     return probabilities.argmax(-1).astype(np.uint8), probabilities
-
-
-def load(
-    workdir, checkpoint: str = 'last', average: bool = False
-) -> Segment:
-  """As `adseg_jax.load`."""
-  folder = epath.Path(workdir).expanduser()
-  return Segment(restore(folder, checkpoint, average))

@@ -1,13 +1,10 @@
 """Pages from templates; every text in them is escaped."""
 
-import contextlib
 import re
 
 import jinja2
-from etils import epath
 from markupsafe import Markup, escape
 
-from adseg_jax.errors import UserError
 from adseg_jax.reporting import numbers
 from adseg_jax.wording import counted
 
@@ -27,21 +24,6 @@ _ENVIRONMENT.filters |= {
     'difference': numbers.difference, 'duration': numbers.duration,
 }
 STYLE = _ENVIRONMENT.get_template('style.css').render()
-
-
-@contextlib.contextmanager
-def writing(option: str, path: epath.PathLike):
-  """Files below a path that an option named.
-
-  Raises:
-    UserError: one can't be written.
-  """
-  try:
-    yield
-  except OSError as error:
-    raise UserError(
-        f'{option} {path}: cannot be written ({error.strerror}): give another'
-    ) from error
 
 
 def render(template: str, **content) -> str:

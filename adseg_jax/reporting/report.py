@@ -18,7 +18,7 @@ from adseg_jax.reporting import (
 )
 from adseg_jax.reporting.arms import Study, score, study
 from adseg_jax.reporting.charts import drawn
-from adseg_jax.reporting.pages import render, writing
+from adseg_jax.reporting.pages import render
 from adseg_jax.reporting.pictures import legend
 from adseg_jax.reporting.runs import MEASURES, read_runs
 from adseg_jax.reporting.sheets import markdown, table_csv
@@ -56,12 +56,12 @@ def write_report(
       '.md': markdown(found), '.csv': table_csv(found),
       '.html': page(found, charts),
   }
-  with writing(option, output):
+  with files.writing(option, output):
     output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
       files.write(output.with_suffix(suffix), text.encode())
   if figures:
-    with writing('--figures', figures):
+    with files.writing('--figures', figures):
       shown = itertools.chain.from_iterable(charts.values())
       vega.write(shown, epath.Path(figures))
   return output

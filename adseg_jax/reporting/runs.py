@@ -7,8 +7,9 @@ import statistics
 
 from etils import epath
 
-from adseg_jax.config import Experiment, flatten, to_json
+from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten, to_json
 from adseg_jax.training.run import amendments
 from adseg_jax.training.writer import METRICS, read_metrics
 

@@ -35,11 +35,6 @@ def saved_steps(workdir: epath.Path) -> set[int]:
   return {int(path.name) for path in paths if path.name.isdigit()}
 
 
-def has_begun(workdir: epath.Path) -> bool:
-  """Whether there is a checkpoint to continue from."""
-  return bool(saved_steps(workdir))
-
-
 def directory_of(workdir: epath.PathLike) -> epath.Path:
   """Where a workdir's checkpoints are, as Orbax wants it: absolute."""
   directory = epath.Path(workdir) / FOLDER
@@ -90,40 +85,33 @@ def _manager(directory: epath.Path) -> ocp.CheckpointManager:
 class Checkpoints:
   """The checkpoints of a workdir; use as a context manager."""
 
-  def __init__(self, workdir: epath.Path, experiment: Experiment, warn=print):
+  def __init__(self, workdir: epath.Path, experiment: Experiment):
     """Opens or creates `workdir`/checkpoints.
 
-    Args:
-      workdir: folder of the run.
-      experiment: saved with each checkpoint.
-      warn: called with a line for each checkpoint that is put aside because
-        it can't be read.
+    The experiment is saved with each of them.
 
     Raises:
       UserError: the folder can't be used.
     """
     # What fails is said by us, in one line.
     logging.getLogger('absl').setLevel(logging.CRITICAL)
-    self.workdir, self.warn = epath.Path(workdir), warn
+    self.workdir = epath.Path(workdir)
     self.directory = directory_of(self.workdir)
     self.experiment = dataclasses.asdict(experiment)
     try:
-      self._open()
-    except Exception as error:  # As in `_read`.
+      if self.directory.is_file():
+        raise NotADirectoryError
+      # Only one host looks: another would find them moved, and not wait.
+      parallel.on_main(self._clear)
+      self.manager = _manager(self.directory)
+    except Exception as error:  # Orbax raises many kinds.
       raise UserError(
           f'{self.directory}: cannot be used as a folder of checkpoints '
           f'({type(error).__name__}): move it away, or give another --workdir'
       ) from error
 
-  def _open(self):
-    """Opens the folder, without the checkpoints whose scores are damaged."""
-    if self.directory.is_file():
-      raise NotADirectoryError
-    # Only one host looks: another would find them moved, and not wait.
-    parallel.on_main(self._clear)
-    self.manager = _manager(self.directory)
-
   def _clear(self):
+    """Puts the checkpoints aside whose scores are damaged."""
     for step in (p for p in self.directory.glob('*') if p.name.isdigit()):
       try:
         if (scores := scores_of(step)).exists():
@@ -136,10 +124,10 @@ class Checkpoints:
     folder = self.workdir / DAMAGED
     folder.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(folder / f'{step}-{time.time_ns()}')
-    self.warn(
+    print(
         f'warning: the checkpoint of step {step} cannot be read '
         f'({type(error).__name__}): it was moved to {self.workdir / DAMAGED}, '
-        'the one before it is used'
+        'the one before it is used', flush=True,
     )
 
   def __enter__(self):
@@ -149,11 +137,6 @@ class Checkpoints:
   def __exit__(self, *_):
     """Waits for what is being written."""
     self.manager.close()
-
-  def keep(self, state, seconds: float, pending):
-    """Saves the state unless there is a checkpoint of this step."""
-    if int(state.step) not in self.manager.all_steps():
-      self.save(state, seconds, None, pending)
 
   def save(self, state, seconds: float, scores: dict | None, pending=()):
     """Saves the state, and what belongs to it.
@@ -205,15 +188,14 @@ class Checkpoints:
 
     parallel.on_main(write)
     self.manager.reload()
-    self._drop()
-
-  def _drop(self):
-    """Deletes what the next save would, as the policy has it."""
+    # What the next save would delete, as the policy has it.
     steps = sorted(self.manager.all_steps())
-    scores = {step: self.manager.metrics(step) for step in steps}
-    scored = [(scores[step][MEASURE], step) for step in steps if scores[step]]
+    best = max(
+        (found[MEASURE], step) for step in steps
+        if (found := self.manager.metrics(step))
+    )[1]
     for step in steps[:-NEWEST]:
-      if step != max(scored)[1]:
+      if step != best:
         self.manager.delete(step)
 
   def _unwritten(self, what: str, step: int, error: Exception) -> UserError:
@@ -225,23 +207,17 @@ class Checkpoints:
     )
 
   def restore(self, state):
-    """What `save` was given, of the newest checkpoint that can be read.
+    """State, seconds, pending metrics of the newest checkpoint that is whole.
 
-    One that can't is moved to `workdir`/damaged if one before it can.
-
-    Args:
-      state: a state of the same structure, placed as the result shall be.
-
-    Returns:
-      State, seconds, pending metrics; the state as given, 0 and none where
-      nothing was saved yet.
+    One that isn't is moved to `workdir`/damaged if one before it is. The given
+    state has the structure and the placement; where nothing was saved yet, it
+    is returned with 0 and none.
 
     Raises:
       UserError: none can be read, or they are of another structure.
     """
-    steps = sorted(self.manager.all_steps(), reverse=True)
     failures = {}
-    for step in steps:
+    for step in sorted(self.manager.all_steps(), reverse=True):
       try:
         found = self._read(state, step)
       except Exception as error:  # Orbax raises many kinds for a broken file.
@@ -255,9 +231,9 @@ class Checkpoints:
       return found
     if not failures:
       return state, 0.0, []
-    error = failures[steps[0]]
+    step, error = next(iter(failures.items()))
     raise UserError(
-        f'{self.directory / str(steps[0])}: this checkpoint cannot be read '
+        f'{self.directory / str(step)}: this checkpoint cannot be read '
         f'({type(error).__name__}), nor can one before it: give another '
         '--workdir, or move the folder away to begin again'
     ) from error

@@ -46,14 +46,13 @@ class Clock:
     'waiting' is the share of the time in which data was waited for; both are
     nan where no step was counted. 'seconds' is the run's so far.
     """
-    passed = time.monotonic() - self._since
-    pace = share = float('nan')
-    if self._steps:
-      pace, share = self.batch * self._steps / passed, self._waited / passed
-    self.skip()
-    return {
-        'images_per_second': pace, 'waiting': share, 'seconds': self.seconds
+    passed = time.monotonic() - self._since if self._steps else float('nan')
+    found = {
+        'images_per_second': self.batch * self._steps / passed,
+        'waiting': self._waited / passed, 'seconds': self.seconds,
     }
+    self.skip()
+    return found
 
 
 class Starvation:

@@ -31,12 +31,9 @@ ADVICE = {
 
 
 class Episode(NamedTuple):
-  """Steps in which the adversary was not healthy.
+  """Steps in which the adversary was not healthy: a kind, a key of ADVICE.
 
-  Attributes:
-    kind: a key of ADVICE.
-    first: the step it began after.
-    last: the last step it was seen at.
+  It began after the first step, and was last seen at the last.
   """
 
   kind: str
@@ -50,34 +47,22 @@ def accuracy(line: dict) -> float | None:
   return None if None in parts else sum(parts) / 2
 
 
-def kind_of(line: dict) -> str | None:
-  """'wins', 'gives up' or None, for one line of training metrics."""
-  share = accuracy(line)
-  if share is None or share != share:
-    return None
-  return 'wins' if share > WINS else 'gives up' if share < GIVES_UP else None
-
-
 def _follow(episode: Episode | None, previous: int, line: dict):
   """The episode that is under way after a line, or None."""
-  kind, step = kind_of(line), line['step']
+  share, step, kind = accuracy(line), line['step'], None
+  if share is not None:
+    kind = 'wins' if share > WINS else 'gives up' if share < GIVES_UP else None
   if episode and episode.kind == kind:
     return episode._replace(last=step)
   return Episode(kind, previous, step) if kind else None
 
 
-def episodes(lines: list[dict], lasting: int = LASTING) -> list[Episode]:
-  """The episodes in lines of training metrics, in their order.
-
-  Args:
-    lines: as metrics.jsonl has them: each is a mean over the steps since the
-      line before.
-    lasting: steps that an episode has at least.
-  """
+def episodes(lines: list[dict]) -> list[Episode]:
+  """The episodes of LASTING steps or more in lines of training, in order."""
   found, episode, previous = {}, None, 0
   for line in lines:
     episode, previous = _follow(episode, previous, line), line['step']
-    if episode and episode.last - episode.first >= lasting:
+    if episode and episode.last - episode.first >= LASTING:
       found[episode.kind, episode.first] = episode
   return list(found.values())
 
@@ -93,9 +78,9 @@ class Watch:
     line = {'step': step} | values
     self._episode = episode = _follow(self._episode, self._previous, line)
     self._previous = step
-    if not episode or episode.last - episode.first < LASTING:
-      return None
-    if self._told == episode[:2]:
+    if not episode or episode.last - episode.first < LASTING or (
+        self._told == episode[:2]
+    ):
       return None
     self._told = episode[:2]
     return f'steps {episode.first} to {step}: {ADVICE[episode.kind]}'
@@ -108,11 +93,7 @@ class Streak:
     self._row = 0
 
   def see(self, step: int, dropped) -> str | None:
-    """What to say of the steps up to this one.
-
-    Args:
-      step: the last of them.
-      dropped: for each of them, whether its updates were dropped.
+    """What to say of steps up to this one: whether the update was dropped.
 
     Raises:
       UserError: PATIENCE in a row were.
@@ -123,9 +104,8 @@ class Streak:
       if self._row == PATIENCE:
         raise UserError(
             f'{PATIENCE} updates in a row were not finite, steps '
-            f'{at - PATIENCE + 1} to {at}: all checkpoints are finite; try a '
-            'lower learning rate, or --optimizer.segmentor.clip 1, in another '
-            'workdir'
+            f'{at - PATIENCE + 1} to {at}: try a lower learning rate, or '
+            '--optimizer.segmentor.clip 1, in another workdir'
         )
     steps = [str(at) for at, bad in enumerate(dropped, first) if bad]
     if not steps:

@@ -18,15 +18,12 @@ class Interruption:
 
   Before the first step there is nothing to save, and compilation may keep
   Python from its signal handlers for minutes: a thread ends the process at
-  once. From then on the training loop asks between steps.
-
-  On several hosts JAX's own notice is asked: it makes all hosts stop at the
-  same step, whichever of them was told.
+  once. From then on the training loop asks between steps. On several hosts
+  JAX's own notice makes all stop at the same step, whichever was told.
   """
 
   def __init__(self):
-    self._asked = False
-    self._begun = False
+    self._asked = self._begun = False
     # Elsewhere the signal is not ours: Python allows handlers in the main
     # thread only, and JAX has one where there are several processes.
     self._ours = (
@@ -38,10 +35,11 @@ class Interruption:
     """Itself."""
     if self._ours:
       self._before = signal.signal(signal.SIGTERM, self._note)
-      self._read, write = os.pipe()
-      os.set_blocking(write, False)
-      self._write = write
-      self._wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+      self._read, self._write = os.pipe()
+      os.set_blocking(self._write, False)
+      self._wakeup = signal.set_wakeup_fd(
+          self._write, warn_on_full_buffer=False
+      )
       threading.Thread(target=self._watch, daemon=True).start()
     return self
 
@@ -73,10 +71,6 @@ class Interruption:
     return self._asked
 
   def poll(self):
-    """Ends an evaluation, which is done again when the run continues.
-
-    Raises:
-      Stopped: this process was told to stop.
-    """
+    """Ends an evaluation by Stopped; a run that continues does it again."""
     if self._asked:
       raise Stopped

@@ -8,28 +8,25 @@ from etils import epath
 
 from adseg_jax import config, environment
 from adseg_jax.data import dataset as datasets
-from adseg_jax.data import shares
 from adseg_jax.data.balance import class_weights, given_weights
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.method import average, unlabelled
-from adseg_jax.method.method import make_method
+from adseg_jax.method import average
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
+from adseg_jax.prefetch import prefetch
 from adseg_jax.training import (
-    origin,
-    parallel,
-    record,
-    run,
-    scoring,
-    session,
-    splits,
-    tracing,
+  origin,
+  parallel,
+  record,
+  run,
+  scoring,
+  session,
+  splits,
+  tracing,
 )
-from adseg_jax.training.checkpoint import has_begun
-from adseg_jax.training.clock import Starvation
+from adseg_jax.training.checkpoint import saved_steps
 from adseg_jax.training.interrupt import Interruption
-from adseg_jax.training.prefetch import prefetch
-from adseg_jax.training.validation import validate
+from adseg_jax.training.validation import checked
 from adseg_jax.wording import counted
 
 
@@ -46,12 +43,10 @@ def train(
 
   Args:
     experiment: what to train.
-    workdir: folder of the run, a path or a URL that etils.epath knows; made
-      if it is missing.
+    workdir: folder of the run, a path or a URL that etils.epath knows.
     amend: whether a run that has begun may go on with what record.AMENDABLE
       names changed.
-    profile: whether to trace a few steps, into WORKDIR/profile; the run is the
-      same.
+    profile: whether to trace a few steps, into WORKDIR/profile.
 
   Raises:
     UserError: settings, data, checkpoint or workdir can't be used, the disk
@@ -60,11 +55,7 @@ def train(
   """
   workdir = epath.Path(workdir)
   dataset = datasets.find(experiment.data)
-  method = make_method(experiment, len(dataset.classes))
-  validate(experiment, method.segmentor.stride, jax.device_count())
-  unlabelled.check(method, experiment.data.crop)
-  shares.pictures(experiment.data.unlabelled)
-  given_weights(experiment.data, dataset.classes)
+  method = checked(experiment, dataset, jax.device_count())
   if profile:
     tracing.check(workdir)
   record.check(workdir, experiment, amend)
@@ -83,13 +74,12 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
   borrowed = _origin(workdir, experiment, dataset, method)
   training, others, validation, test = _load(dataset, experiment)
   now = {
-      experiment.data.train or dataset.train: splits.describe(training),
-      dataset.validation: splits.describe(validation),
+      name: splits.describe(examples) for name, examples in (
+          (experiment.data.train or dataset.train, training),
+          (dataset.validation, validation), (dataset.test, test),
+          (splits.UNLABELLED, others),
+      ) if examples
   }
-  if test:
-    now[dataset.test] = splits.describe(test)
-  if others:
-    now[splits.UNLABELLED] = splits.describe(others)
   record.agree(experiment, dataset, now, borrowed)
   parallel.on_main(
       lambda: _claim(workdir, experiment, dataset, now, amend, stack)
@@ -101,14 +91,14 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
   _begin(live, dataset, now, borrowed)
   del borrowed
   scorer = scoring.Scorer(
-      dataset, method.segmentor, validation, test, interruption.poll
+      live, dataset, method.segmentor, validation, test, interruption.poll
   )
   steps = experiment.optimizer.steps
   try:
     _step(live, (training, others), method, scorer, interruption, stack)
-    scorer.finish(live, steps)
+    scorer.finish(steps)
   except Stopped:
-    live.keep()
+    live.save()
     raise Stopped(
         f'stopped at step {live.state.step} of {steps}, saved in {workdir}: '
         'the same command continues'
@@ -116,16 +106,12 @@ def _train(workdir, experiment, dataset, method, amend, profile, stack):
 
 
 def _origin(workdir, experiment: config.Experiment, dataset, method):
-  """What the segmentor starts from; None once there is a checkpoint.
-
-  Raises:
-    UserError: weights do not fit, or are no longer those of the first start,
-      or an optimiser names a layer that its network has not.
-  """
+  """What the segmentor starts from; None once there is a checkpoint."""
+  # An optimiser that names a layer that its network has not is refused here.
   shapes = initialize.eval_shape(
       jax.random.key(experiment.seed), method, experiment.data.crop
   )
-  if not experiment.segmentor.weights or has_begun(workdir):
+  if not experiment.segmentor.weights or saved_steps(workdir):
     return None
   found = origin.find(
       experiment, dataset.classes, method.segmentor, shapes.segmentor
@@ -137,8 +123,7 @@ def _origin(workdir, experiment: config.Experiment, dataset, method):
 def _load(dataset, experiment: config.Experiment):
   """Examples with and without labels, of the validation and the test split.
 
-  All at the start, so that what is wrong is not found at the end. What is
-  scored has its own size.
+  All at the start, so that what is wrong is not found at the end.
   """
   # TensorFlow takes seconds to import: not before the settings are checked.
   with environment.importing():
@@ -146,11 +131,10 @@ def _load(dataset, experiment: config.Experiment):
     from adseg_jax.data.unlabelled import divide
 
   data = experiment.data
+  training = load(dataset, data.train or dataset.train, data)
   scored = dataclasses.replace(data, size=(0, 0))
   return (
-      *divide(
-          dataset, load(dataset, data.train or dataset.train, data), experiment
-      ),
+      *divide(dataset, training, experiment),
       load(dataset, dataset.validation, scored),
       dataset.test and load(dataset, dataset.test, scored),
   )
@@ -165,12 +149,10 @@ def _claim(workdir, experiment, dataset, now, amend, stack):
 
 def _balanced(method, training, dataset, data: config.Data):
   """The method with its class weights, which are given or balance classes."""
-  weights = given_weights(data, dataset.classes)
-  if data.balance:
-    weights = class_weights(
-        training.labels, len(dataset.classes), data.balance
-    )
-  return dataclasses.replace(method, class_weights=weights)
+  return dataclasses.replace(method, class_weights=(
+      class_weights(training.labels, len(dataset.classes), data.balance)
+      if data.balance else given_weights(data, dataset.classes)
+  ))
 
 
 def _first(experiment: config.Experiment, method, borrowed):
@@ -193,29 +175,21 @@ def _begin(live, dataset, now, borrowed):
       live.workdir, live.experiment, dataset, now, int(live.state.step),
       borrowed,
   )))
-  name, adversary = live.experiment.name, live.experiment.adversary
+  experiment, say = live.experiment, live.writer.message
   moves = ' at first' if live.state.lambda_ is not None else ''
-  live.writer.message(
-      f'{name} (λ = {adversary.weight:g}{moves}) in {live.workdir}'
-  )
+  weight = f'{experiment.adversary.weight:g}{moves}'
+  say(f'{experiment.name} (λ = {weight}) in {live.workdir}')
   if changed:
-    live.writer.message(f'Amended {run.in_words(live.state.step, changed)}')
+    say(f'Amended {run.in_words(live.state.step, changed)}')
   if borrowed:
-    live.writer.message(borrowed.words)
+    say(borrowed.words)
   if splits.UNLABELLED in now:
-    name = live.experiment.data.train or dataset.train
-    live.writer.message(
-        f'{counted(now[name].count, "image")} with labels, '
-        f'{now[splits.UNLABELLED].count} without'
-    )
+    images = counted(now[experiment.data.train or dataset.train].count, 'image')
+    say(f'{images} with labels, {now[splits.UNLABELLED].count} without')
 
 
 def _step(live, examples, method, scorer, interruption, stack):
-  """All steps, with their lines, evaluations and checkpoints.
-
-  Raises:
-    Stopped: SIGTERM came.
-  """
+  """All steps, with their lines, evaluations and checkpoints."""
   steps, log = live.experiment.optimizer.steps, live.experiment.logging
   every, start = live.experiment.evaluation.every, int(live.state.step)
   train_step, met = parallel.make_train_step(method), set()
@@ -223,8 +197,7 @@ def _step(live, examples, method, scorer, interruption, stack):
       not live.checkpoints.scored(start)
   ):
     # Stopped while it was evaluated: line and scores are missing.
-    _save(live, start, scorer)
-  starvation = Starvation(start)
+    live.save(scorer.evaluate(start))
   stream = stack.enter_context(
       contextlib.closing(_batches(live, examples, steps))
   )
@@ -241,12 +214,11 @@ def _step(live, examples, method, scorer, interruption, stack):
       live.clock.skip()  # compilation is not the pace
     evaluates = step % every == 0 and step < steps
     saves = step % log.checkpoint_every == 0 and step < steps
-    logs = step % log.every == 0 or evaluates or saves or step == steps
-    if logs and (said := starvation.see(step, live.log(step))):
-      live.writer.message(said)
+    if step % log.every == 0 or evaluates or saves or step == steps:
+      live.log(step)
     if evaluates or saves:
       live.tracing.end(live.state)
-      _save(live, step, scorer if evaluates else None)
+      live.save(scorer.evaluate(step) if evaluates else None)
       live.clock.skip()
     if interruption.at(step):
       raise Stopped
@@ -270,13 +242,8 @@ def _batches(live, examples, steps: int):
         waiting=live.clock.waiting,
     )
   except UserError as error:
-    live.keep()
+    live.save()
     raise UserError(
         f'{error}; step {live.state.step} is saved in {live.workdir}: --amend '
         'continues with a file that was replaced'
     ) from None
-
-
-def _save(live, step: int, scorer=None):
-  """A checkpoint; with its scores, where a scorer is given."""
-  live.save(scorer and scorer.evaluate(live, step))

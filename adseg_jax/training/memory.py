@@ -1,5 +1,7 @@
 """The most memory that a run took."""
 
+import contextlib
+import re
 import resource
 import sys
 from pathlib import Path
@@ -25,13 +27,9 @@ def peaks() -> dict[str, float]:
 
 def _host() -> int:
   """Bytes."""
-  try:
-    lines = _STATUS.read_text().splitlines()
-  except OSError:
-    lines = []
-  for line in lines:
+  with contextlib.suppress(OSError):
     # What getrusage says includes the process that started this one.
-    if line.startswith('VmHWM:'):
-      return int(line.split()[1]) * 2**10
+    if found := re.search(r'VmHWM:\s*(\d+)', _STATUS.read_text()):
+      return int(found[1]) * 2**10
   unit = 1 if sys.platform == 'darwin' else 2**10
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

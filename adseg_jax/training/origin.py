@@ -26,10 +26,8 @@ FREE = 'weights', 'recompute'
 class Origin(NamedTuple):
   """Where a segmentor starts.
 
-  Attributes:
-    begin: Network as init_state gives it -> with these weights for its own.
-    record: what a run keeps of it; 'digest' is of the weights as they were.
-    words: the same for a person.
+  `begin` puts these weights in place of a Network's own. A run keeps the
+  record, with the digest of the weights as they were; words are for a person.
   """
 
   begin: Callable
@@ -42,11 +40,8 @@ def find(
 ) -> Origin:
   """Reads the weights that an experiment names, and changes nothing.
 
-  Args:
-    experiment: with weights.
-    classes: names of those that it trains on.
-    segmentor: its Linen module.
-    network: what has the segmentor's parameters, or only their shapes.
+  The classes are those that it trains on; of the segmentor's network only the
+  shapes are needed.
 
   Raises:
     UserError: there are none, or they do not fit.
@@ -79,10 +74,7 @@ def _of_file(weights: str, segmentor, network) -> Origin:
 
 
 def _run_of(weights: str) -> tuple[epath.Path, str] | None:
-  """(workdir, checkpoint) where a folder is named; None where it is not.
-
-  A checkpoint is named by its folder; else it is the last, as for commands.
-  """
+  """(workdir, checkpoint) where a folder is named; None where it is not."""
   if pretrained.is_name(weights):
     return None
   path = epath.Path(weights).expanduser()
@@ -123,17 +115,16 @@ def _of_run(weights, workdir, checkpoint, wanted, classes) -> Origin:
 
 def _check(workdir, theirs: config.Segmentor, ours: config.Segmentor):
   """Refuses a segmentor that computes something else."""
-  for field in dataclasses.fields(config.Segmentor):
-    name, there = field.name, getattr(theirs, field.name)
-    if name in FREE or there == getattr(ours, name):
+  for name, here in vars(ours).items():
+    there = getattr(theirs, name)
+    if name in FREE or there == here:
       continue
     other = dataclasses.replace(ours, **{name: there})
     # The name first: a network need not know what another is made of.
     if name == 'name' or make_segmentor(other, 1) != make_segmentor(ours, 1):
       raise UserError(
           f'{workdir}: its segmentor is another network (segmentor.{name} is '
-          f'{there} there, {getattr(ours, name)} here): give its settings, or '
-          'another run'
+          f'{there} there, {here} here): give its settings, or another run'
       )
 
 

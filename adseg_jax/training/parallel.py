@@ -23,15 +23,14 @@ AXIS = 'batch'
 def make_train_step(method, devices=None):
   """train_step over devices: (state, batch, turn=None) -> (state, metrics).
 
+  It consumes the state (its buffers are donated); the batch has a leading
+  device axis, as `shard` gives it. Each turn is a program, compiled when it
+  first comes. Without a turn the state's step is read, which waits for the
+  step before.
+
   Args:
     method: static.
     devices: some of the local devices; None takes all of all hosts.
-
-  Returns:
-    A function that consumes the state (its buffers are donated); the batch has
-    a leading device axis, as `shard` gives it. Each turn is a program,
-    compiled when it first comes. Without a turn, where the schedule has
-    several, the state's step is read, which waits for the step before.
   """
   program = functools.cache(
       functools.partial(make_program, method, devices=devices)
@@ -106,12 +105,11 @@ def on_this_host(state):
 
 def _map_data(function, tree):
   """Maps over arrays, for PRNG keys over what they hold."""
-  def one(leaf):
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-      return jax.random.wrap_key_data(function(jax.random.key_data(leaf)))
-    return function(leaf)
-
-  return jax.tree.map(one, tree)
+  return jax.tree.map(lambda leaf: (
+      jax.random.wrap_key_data(function(jax.random.key_data(leaf)))
+      if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+      else function(leaf)
+  ), tree)
 
 
 def is_main() -> bool:

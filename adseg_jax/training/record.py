@@ -10,9 +10,11 @@ import json
 
 from etils import epath
 
-from adseg_jax.config import Experiment, flatten
+from adseg_jax import files
+from adseg_jax.config import Experiment
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flat, flatten, replaced
 from adseg_jax.training import parallel, run, splits
 from adseg_jax.training.checkpoint import saved_steps
 from adseg_jax.training.origin import Origin
@@ -43,8 +45,7 @@ def read(workdir: epath.Path) -> dict:
     return {}
   except OSError as error:
     raise UserError(
-        f'--workdir {workdir}: cannot be used ({error.strerror}): give another '
-        'folder'
+        f'--workdir {workdir}: cannot be used ({error.strerror}): give another'
     ) from error
   except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise UserError(
@@ -57,10 +58,7 @@ def read(workdir: epath.Path) -> dict:
 def check(workdir: epath.Path, experiment: Experiment, amend: bool = False):
   """Refuses a workdir that can't be this experiment's; writes nothing.
 
-  Args:
-    workdir: folder of the run.
-    experiment: what shall be trained there.
-    amend: whether what is AMENDABLE may differ.
+  With `amend` what is AMENDABLE may differ.
 
   Raises:
     UserError: the workdir holds another experiment, or is no folder.
@@ -84,13 +82,13 @@ def check(workdir: epath.Path, experiment: Experiment, amend: bool = False):
         '--workdir, or the same settings to continue that run'
         + ('' if others else ', or --amend to continue it with these')
     )
-  steps = experiment.optimizer.steps
-  if steps < reached or run.finished(workdir, experiment):
+  steps, scored = experiment.optimizer.steps, run.scored_step(workdir)
+  if steps < reached or steps <= scored:
     raise UserError(
         f'--optimizer.steps is {steps}: the run in {workdir} has reached step '
-        f'{max(reached, run.scored_step(workdir))}: give more to amend it'
+        f'{max(reached, scored)}: give more to amend it'
     )
-  if run.scored_step(workdir) > reached:
+  if scored > reached:
     raise UserError(
         f'--workdir {workdir}: the checkpoints of its run are gone: without '
         'them it cannot be amended'
@@ -101,13 +99,9 @@ def check_data(
     workdir: epath.Path, dataset: Dataset, now: dict[str, Split],
     amend: bool = False,
 ):
-  """Refuses data that are not those of the run in a workdir.
+  """Refuses data, Splits by name, that are not those of the run in a workdir.
 
-  Args:
-    workdir: folder of the run.
-    dataset: the data set as it is now.
-    now: name -> Split of each split that is loaded.
-    amend: whether files may have been replaced under the same names.
+  With `amend` files may have been replaced under the same names.
 
   Raises:
     UserError: one line that says what differs.
@@ -117,33 +111,24 @@ def check_data(
   then = splits.read(workdir, record)
   for name in then.keys() & now.keys():
     words = splits.difference(name, then[name], now[name])
-    replaced = splits.same_names(then[name], now[name])
-    if words and not (amend and replaced):
+    same = splits.same_names(then[name], now[name])
+    if words and not (amend and same):
       raise UserError(
           f'--workdir {workdir}: its run has other examples than data set '
           f'{dataset.name} has now ({words}): bring them back, or give '
           'another --workdir'
-          + (', or --amend to continue with these' if replaced else '')
+          + (', or --amend to continue with these' if same else '')
       )
 
 
 def check_origin(workdir: epath.Path, origin: Origin):
-  """Refuses a segmentor that would start from other weights than before.
-
-  Args:
-    workdir: folder of a run that may have begun, and saved nothing yet.
-    origin: what it would start from.
-
-  Raises:
-    UserError: they have changed.
-  """
-  then = read(workdir).get('origin') or origin.record
-  if then['digest'] != origin.record['digest']:
+  """Raises a UserError where a run has begun with other weights than these."""
+  then, now = read(workdir).get('origin') or origin.record, origin.record
+  if then['digest'] != now['digest']:
     raise UserError(
         f'--segmentor.weights {then["from"]}: not what the run in {workdir} '
-        f'began with ({then["digest"][:8]} then, '
-        f'{origin.record["digest"][:8]} now): bring that back, or give another '
-        '--workdir'
+        f'began with ({then["digest"][:8]} then, {now["digest"][:8]} now): '
+        'bring that back, or give another --workdir'
     )
 
 
@@ -156,17 +141,15 @@ def agree(
   Raises:
     UserError: on every host.
   """
-  mine = flatten(_as_json(experiment))
   text = json.dumps([
-      {name: value for name, value in mine.items() if name not in PLACES},
-      dataset.classes, [(name, one.digest) for name, one in now.items()],
+      flat(replaced(experiment, dict.fromkeys(PLACES, ''))), dataset.classes,
+      [(name, one.digest) for name, one in now.items()],
       origin and origin.record,
   ])
   if others := parallel.dissenters(text):
     raise UserError(
-        f'--distributed: host {others[0]} has other settings, images, '
-        'labels or weights than host 0: give all the same command and the same '
-        'files'
+        f'--distributed: host {others[0]} has other settings, images, labels '
+        'or weights than host 0: give all the same command and files'
     )
 
 
@@ -176,13 +159,7 @@ def begin(
 ) -> dict[str, list]:
   """Adds this start to the record, after `check` and `check_data`.
 
-  Args:
-    workdir: folder of the run.
-    experiment: as this start has it.
-    dataset: its data set.
-    now: name -> Split of each split.
-    step: that it starts from.
-    origin: what the segmentor starts from, where that is read.
+  It has these Splits, by name, and begins at a step, or from an origin.
 
   Returns:
     What it changes: field -> [before, from here on].
@@ -202,10 +179,10 @@ def begin(
   }
   time = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
   start = {'time': time, 'step': step} | made
-  try:
+  with files.writing('--workdir', workdir):
     _set_aside(workdir, experiment)
     run.write_json(workdir / NAME, {
-        'experiment': _as_json(experiment),
+        'experiment': dataclasses.asdict(experiment),
         'dataset': {
             'name': dataset.name, 'classes': dataset.classes,
             'palette': dataset.palette,
@@ -219,8 +196,6 @@ def begin(
             start | ({'changed': changed} if changed else {}),
         ],
     })
-  except OSError as error:
-    raise run.unusable(workdir, error) from error
   return changed
 
 
@@ -238,15 +213,9 @@ def _changes(theirs: dict, experiment: Experiment) -> dict[str, list]:
 
   A field that an older run has not had its default there.
   """
-  usual, mine = flatten(_as_json(Experiment())), flatten(_as_json(experiment))
-  theirs = usual | flatten(theirs)
+  mine, theirs = flat(experiment), flat(Experiment()) | flatten(theirs)
   return {
       name: [theirs.get(name), mine.get(name)]
-      for name in sorted((mine.keys() | theirs.keys()) - set(PLACES))
+      for name in sorted({*mine, *theirs} - {*PLACES})
       if mine.get(name) != theirs.get(name)
   }
-
-
-def _as_json(experiment: Experiment) -> dict:
-  """With lists for tuples, as reading JSON gives it."""
-  return json.loads(json.dumps(dataclasses.asdict(experiment)))

@@ -15,16 +15,16 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from adseg_jax import config
+from adseg_jax import settings
 from adseg_jax.errors import UserError
 from adseg_jax.evaluation.trained import Trained
 from adseg_jax.method.method import make_method, make_segmentor
 from adseg_jax.method.state import initialize
 from adseg_jax.training.checkpoint import (
-    FOLDER,
-    MEASURE,
-    directory_of,
-    scores_of,
+  FOLDER,
+  MEASURE,
+  directory_of,
+  scores_of,
 )
 from adseg_jax.training.run import NAME
 
@@ -40,8 +40,8 @@ def describe(workdir: epath.PathLike):
     content = json.loads(path.read_text())
     dataset = content['dataset']
     return (
-        config.from_dict(content['experiment']), tuple(dataset['classes']),
-        tuple(tuple(colour) for colour in dataset['palette']),
+        settings.from_dict(content['experiment']), tuple(dataset['classes']),
+        tuple(map(tuple, dataset['palette'])),
     )
   except (FileNotFoundError, NotADirectoryError):
     raise UserError(
@@ -56,12 +56,9 @@ def describe(workdir: epath.PathLike):
 def restore(
     workdir: epath.PathLike, checkpoint: str = 'last', average: bool = False
 ) -> Trained:
-  """The segmentor of a checkpoint.
+  """The segmentor of a checkpoint: 'last', 'best' (by mean IoU) or a step.
 
-  Args:
-    workdir: folder of a run.
-    checkpoint: 'last', 'best' (by validation mean IoU) or a step.
-    average: the moving average of the weights instead of the weights.
+  With `average`, the moving average of the weights instead of the weights.
 
   Raises:
     UserError: there is no such checkpoint, or it can't be read, or the run
@@ -87,17 +84,15 @@ def restore(
 
 def _variables(workdir, checkpoint: str, shapes: dict, average: bool):
   """(step, variables of these shapes) of the segmentor or of its average."""
-  if average:
-    wanted = {'segmentor': {'average': shapes}}
-    step, found = _restore(workdir, checkpoint, wanted)
-    return step, found['segmentor']['average']
-  model_state = dict(shapes)
-  wanted = {'params': model_state.pop('params')}
-  if model_state:
-    wanted['model_state'] = model_state
+  state = {name: x for name, x in shapes.items() if name != 'params'}
+  wanted = {'average': shapes} if average else {
+      'params': shapes['params'], **({'model_state': state} if state else {}),
+  }
   step, found = _restore(workdir, checkpoint, {'segmentor': wanted})
   found = found['segmentor']
-  return step, {'params': found['params'], **found.get('model_state', {})}
+  return step, found['average'] if average else {
+      'params': found['params'], **found.get('model_state', {})
+  }
 
 
 def restore_parameters(workdir: epath.PathLike, checkpoint: str = 'last'):
@@ -148,21 +143,18 @@ def _step(directory, checkpoint: str, workdir) -> int:
     return int(checkpoint)
   raise UserError(
       f'--checkpoint {checkpoint}: not in {workdir}; give last, '
-      + ('best, ' if scored else '')
-      + f'or one of the steps {", ".join(map(str, steps))}'
+      f'{"best, " * bool(scored)}or one of the steps '
+      f'{", ".join(map(str, steps))}'
   )
 
 
 def _scored(directory, steps) -> dict[int, float]:
-  """Step -> score; a checkpoint whose scores are damaged has none.
-
-  Read here: Orbax's manager reads all when it opens, and fails on one.
-  """
+  """Step -> score; a checkpoint whose scores are damaged has none."""
+  # Orbax's manager reads all when it opens, and fails on one.
   scored = {}
   for step in steps:
-    path = scores_of(directory / str(step))
-    with contextlib.suppress(ValueError):
-      if path.exists() and (metrics := json.loads(path.read_text())):
+    with contextlib.suppress(ValueError, FileNotFoundError):
+      if metrics := json.loads(scores_of(directory / str(step)).read_text()):
         scored[step] = metrics[MEASURE]
   return scored
 
@@ -174,12 +166,13 @@ def _read(path, wanted: dict) -> dict:
       lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype),
       wanted,
   )
-  with warnings.catch_warnings():
-    warnings.simplefilter('ignore')
-    with ocp.PyTreeCheckpointer() as checkpointer:
-      found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
-          item=wanted, restore_args=how, partial_restore=True
-      ))
+  with (
+      warnings.catch_warnings(action='ignore'),
+      ocp.PyTreeCheckpointer() as checkpointer,
+  ):
+    found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
+        item=wanted, restore_args=how, partial_restore=True
+    ))
   if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, wanted):
     raise ValueError('shapes differ')
   return found

@@ -53,11 +53,9 @@ def alone(workdir: epath.Path):
     workdir.mkdir(parents=True, exist_ok=True)
     yield
     return
-  try:
+  with files.writing('--workdir', workdir):
     workdir.mkdir(parents=True, exist_ok=True)
     lock = open(workdir / LOCK, 'a+')  # noqa: SIM115
-  except OSError as error:
-    raise unusable(workdir, error) from error
   with lock:
     if not _locked(lock):
       lock.seek(0)
@@ -96,14 +94,6 @@ def taken(workdir: epath.Path) -> bool:
   return False
 
 
-def unusable(workdir, error: OSError) -> UserError:
-  """What a workdir that can't be written ends in."""
-  return UserError(
-      f'--workdir {workdir}: cannot be written ({error.strerror}): give '
-      'another folder'
-  )
-
-
 def scored_step(workdir: epath.Path, name: str = SCORES) -> int:
   """Step that the final scores are of; 0 where there are none, or damaged."""
   try:
@@ -119,11 +109,7 @@ def finished(workdir: epath.Path, experiment: Experiment) -> bool:
 
 
 def amendments(record: dict) -> list[tuple[str, str]]:
-  """(what changed from which step on, command) of each start that did so.
-
-  Args:
-    record: what a workdir's NAME holds.
-  """
+  """(what changed from which step on, command) of each start of a record."""
   return [
       (in_words(start['step'], start['changed']), start['command'])
       for start in record.get('starts', ()) if 'changed' in start
@@ -132,16 +118,14 @@ def amendments(record: dict) -> list[tuple[str, str]]:
 
 def in_words(step: int, changed: dict[str, list]) -> str:
   """Such as 'from step 100 on: optimizer.steps 200 (was 100)'."""
+  def shown(value):  # of a digest, as much as two people compare
+    return value[:8] if isinstance(value, str) else value
+
   words = [
-      f'{field} {_shown(after)} (was {_shown(before)})'
+      f'{field} {shown(after)} (was {shown(before)})'
       for field, (before, after) in changed.items()
   ]
   return f'from step {step} on: {", ".join(words)}'
-
-
-def _shown(value) -> str:
-  """Of a digest, as much as two people compare."""
-  return value[:8] if isinstance(value, str) else str(value)
 
 
 def command() -> str:
@@ -151,10 +135,9 @@ def command() -> str:
 
 def versions() -> dict[str, str]:
   """Versions of Python and of the packages that decide a result."""
-  found = {'python': platform.python_version()}
-  for name in PACKAGES:
-    found[name] = importlib.metadata.version(name)
-  return found
+  return {'python': platform.python_version()} | {
+      name: importlib.metadata.version(name) for name in PACKAGES
+  }
 
 
 def commit() -> str:
@@ -170,6 +153,5 @@ def commit() -> str:
 
 def devices() -> str:
   """Such as '1 x cpu (2 cores)'."""
-  kinds = [device.device_kind for device in jax.devices()]
-  cores = counted(environment.cores(), 'core')
-  return f'{len(kinds)} x {kinds[0]} ({cores})'
+  found, cores = jax.devices(), counted(environment.cores(), 'core')
+  return f'{len(found)} x {found[0].device_kind} ({cores})'

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 
 import jax
 import numpy as np
@@ -11,25 +12,16 @@ from adseg_jax.config import Experiment
 from adseg_jax.method.state import TrainState
 from adseg_jax.training import health, memory, parallel, tracing
 from adseg_jax.training.checkpoint import Checkpoints
-from adseg_jax.training.clock import Clock
+from adseg_jax.training.clock import Clock, Starvation
 from adseg_jax.training.writer import Mute, Writer
 
 
 @dataclasses.dataclass
 class Session:
-  """A run that is under way.
+  """A run that is under way: its state after the last step, and its files.
 
-  Attributes:
-    experiment: what it trains.
-    workdir: its folder.
-    checkpoints: those of the workdir.
-    writer: of its metrics.
-    state: TrainState after the last step.
-    pending: metrics of the steps since the last line of the log.
-    clock: its time and pace.
-    streak: of its updates that were dropped.
-    watch: over its adversary.
-    tracing: of a few of its steps.
+  `pending` has the metrics of the steps since the last line of the log; the
+  updates' streak and two watches say what a person should know.
   """
 
   experiment: Experiment
@@ -40,7 +32,7 @@ class Session:
   pending: list
   clock: Clock
   streak: health.Streak
-  watch: health.Watch
+  watches: tuple[health.Watch, Starvation]
   tracing: tracing.Tracing | tracing.Untraced
 
   def take(self, state: TrainState, metrics: dict):
@@ -49,8 +41,8 @@ class Session:
     self.pending.append(metrics)
     self.clock.step()
 
-  def log(self, step: int) -> dict[str, float]:
-    """Writes the line of the steps since the last one; returns its values.
+  def log(self, step: int):
+    """Writes the line of the steps since the last one.
 
     Raises:
       UserError: no update was finite for a while.
@@ -61,18 +53,18 @@ class Session:
     values['images_seen'] = step * self.experiment.data.batch
     self.writer.write(step, 'train', values)
     self.writer.progress(step, values)
-    for said in self.streak.see(step, dropped), self.watch.see(step, values):
+    for said in (
+        self.streak.see(step, dropped),
+        *(watch.see(step, values) for watch in self.watches),
+    ):
       if said:
         self.writer.message(said)
-    return values
 
-  def save(self, scores: dict | None):
+  def save(self, scores: dict | None = None):
     """Saves a checkpoint, with its scores if it was evaluated."""
-    self.checkpoints.save(self.state, self.clock.seconds, scores)
-
-  def keep(self):
-    """Saves a checkpoint unless there is one of this step."""
-    self.checkpoints.keep(self.state, self.clock.seconds, self.pending)
+    self.checkpoints.save(
+        self.state, self.clock.seconds, scores, self.pending
+    )
 
 
 def start(
@@ -81,12 +73,7 @@ def start(
 ) -> Session:
   """The run, restored at its newest step, ready to train.
 
-  Args:
-    workdir: its folder.
-    experiment: what it trains.
-    state: the initial TrainState, placed.
-    stack: closes its files.
-    profile: whether to trace a few steps.
+  It begins with `state`, which is placed; `stack` closes its files.
 
   Raises:
     UserError: a checkpoint or a file can't be used.
@@ -98,39 +85,28 @@ def start(
       Writer(workdir, experiment.optimizer.steps, step)
       if parallel.is_main() else Mute()
   )
+  traced = tracing.Untraced()
+  if profile and parallel.is_main():
+    traced = tracing.Tracing(workdir / tracing.FOLDER, writer.message)
+    stack.callback(traced.close)
   return Session(
       experiment, workdir, checkpoints, writer, state, pending,
       Clock(experiment.data.batch, seconds), health.Streak(),
-      health.Watch(step), _tracing(workdir, writer, stack, profile),
+      (health.Watch(step), Starvation(step)), traced,
   )
 
 
-def _tracing(workdir, writer, stack, profile: bool):
-  if not profile or not parallel.is_main():
-    return tracing.Untraced()
-  traced = tracing.Tracing(workdir / tracing.FOLDER, writer.message)
-  stack.callback(traced.close)
-  return traced
-
-
 def _mean(pending) -> tuple[dict[str, float], list[bool]]:
-  """Mean of each metric over the steps since the last line.
+  """(mean of each metric over the steps of a line; which were dropped).
 
-  Returns:
-    Values: of steps whose update was not dropped and where they are known, as
-    the adversary's are not before it starts; 'dropped' counts the former.
-    Whether each step was dropped.
+  The mean is over steps whose update was not dropped and where a metric is
+  known, as the adversary's are not before it starts; 'dropped' counts them.
   """
   steps = jax.device_get(pending)
   dropped = [bool(values['dropped']) for values in steps]
   kept = [v for v, bad in zip(steps, dropped, strict=True) if not bad]
-  return {
-      name: _mean_of_known([float(values[name]) for values in kept or steps])
-      for name in steps[0]
-  } | {'dropped': sum(dropped)}, dropped
-
-
-def _mean_of_known(values: list[float]) -> float:
-  """Mean of those that are not nan; nan where all are."""
-  known = [value for value in values if not np.isnan(value)]
-  return float(np.mean(known)) if known else float('nan')
+  found = {}
+  for name in steps[0]:
+    known = [v[name] for v in kept or steps if not np.isnan(v[name])]
+    found[name] = float(np.mean(known, dtype=float)) if known else math.nan
+  return found | {'dropped': sum(dropped)}, dropped

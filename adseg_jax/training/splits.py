@@ -19,14 +19,10 @@ UNLABELLED = 'unlabelled'
 
 
 class Split(NamedTuple):
-  """What a run keeps of a split.
+  """What a run keeps of a split: the digest is of all of it.
 
-  Attributes:
-    count: number of its examples that the run uses; None where that says
-      nothing of the split.
-    digest: of the whole split.
-    examples: name -> checksum of image and label, of those that it uses;
-      None where they are not known.
+  Count and examples, name -> checksum of image and label, are of what the run
+  uses; None where that is not known, or says nothing.
   """
 
   count: int | None
@@ -66,15 +62,10 @@ def write(workdir: epath.Path, splits: dict[str, Split]) -> dict:
 
 
 def check_classes(record: dict, dataset: Dataset, where: str):
-  """Refuses a data set whose classes are not those of a run.
-
-  Args:
-    record: of the run.
-    dataset: the data set as it is now.
-    where: what holds the run, such as '--workdir runs/mine'.
+  """Refuses a data set whose classes are not those of a run's record.
 
   Raises:
-    UserError: one line that names the first class that differs.
+    UserError: `where` the run is, and the first class that differs.
   """
   then = record.get('dataset', {}).get('classes', dataset.classes)
   pairs = itertools.zip_longest(then, dataset.classes, fillvalue='none')

@@ -16,11 +16,7 @@ STEPS = 3
 
 
 def check(workdir: epath.Path):
-  """Refuses a workdir that the profiler can't write into.
-
-  Raises:
-    UserError: it is no folder of a file system.
-  """
+  """Raises a UserError for a workdir that is no folder of a file system."""
   if '://' in str(workdir):
     raise UserError(
         '--profile writes to a disk of this machine: give a --workdir there, '
@@ -35,8 +31,7 @@ class Untraced:
     """Nothing."""
     return contextlib.nullcontext()
 
-  def end(self, *_):
-    """Nothing."""
+  end = step
 
 
 class Tracing:
@@ -46,7 +41,6 @@ class Tracing:
   """
 
   def __init__(self, folder: epath.Path, say: Callable[[str], None]):
-    """Traces go into the folder; `say` tells a person."""
     self._folder, self._say = folder, say
     self._first = 0  # step that the next trace begins with, or the last began
     self._last = 0  # step that was dispatched last
@@ -54,12 +48,9 @@ class Tracing:
 
   @contextlib.contextmanager
   def step(self, step: int, compiles: bool, state):
-    """Around the dispatch of a step.
+    """Around the dispatch of a step, whose program may be new: `compiles`.
 
-    Args:
-      step: its number.
-      compiles: whether its program is new.
-      state: before it; a trace begins and ends when it is there.
+    A trace begins and ends when the state before the step is there.
     """
     if compiles or step == self._first + STEPS:
       self.end(state)

@@ -3,8 +3,14 @@
 import dataclasses
 import math
 
-from adseg_jax.config import LESSONS, Data, Experiment, flatten
+from adseg_jax.config import LESSONS, Data, Experiment
+from adseg_jax.data import shares
+from adseg_jax.data.balance import given_weights
+from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
+from adseg_jax.method import unlabelled
+from adseg_jax.method.method import Method, make_method
+from adseg_jax.settings import flatten
 from adseg_jax.training import lessons
 from adseg_jax.wording import counted
 
@@ -15,6 +21,19 @@ _BATCH = 2**16
 _SIDE = 2**16 - 1
 # VGG-16's first fully connected layer has 400 MB at 1, 100 GB at 16.
 _WIDTH = 16
+
+
+def checked(experiment: Experiment, dataset: Dataset, devices: int) -> Method:
+  """The Method of an experiment on a data set, if its settings can work.
+
+  Arguments and errors are those of `validate`.
+  """
+  method = make_method(experiment, len(dataset.classes))
+  validate(experiment, method.segmentor.stride, devices)
+  unlabelled.check(method, experiment.data.crop)
+  shares.pictures(experiment.data.unlabelled)
+  given_weights(experiment.data, dataset.classes)
+  return method
 
 
 def validate(experiment: Experiment, stride: int, devices: int):
@@ -37,9 +56,7 @@ def validate(experiment: Experiment, stride: int, devices: int):
       wanted = f'whole numbers, {wanted}'
     elif all(map(_is_finite, parts)) and allowed(values[field]):
       continue
-    raise UserError(
-        f'--{field} is {" ".join(map(str, parts))}: give {wanted}'
-    )
+    raise UserError(f'--{field} is {" ".join(map(str, parts))}: give {wanted}')
   _check_turns(experiment)
   _check_parts(experiment.data, devices)
   lessons.check(experiment)
@@ -64,9 +81,8 @@ def _check_turns(experiment: Experiment):
     field = 'alternate_every' if adversary.alternate_every else 'start'
     raise UserError(
         f'--adversary.{field} is {getattr(adversary, field)}: the '
-        f'discriminator would first learn in step {first + 1} of {steps}: '
-        'give less, more --optimizer.steps, or --adversary.weight 0 for the '
-        'control'
+        f'discriminator would first learn in step {first + 1} of {steps}: give '
+        'less, more --optimizer.steps, or --adversary.weight 0 for the control'
     )
 
 

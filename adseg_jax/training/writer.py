@@ -1,19 +1,20 @@
 """Everything that a training run writes and shows while it runs."""
 
 import contextlib
-import io
+import datetime
 import json
 import math
 import time
 
 import numpy as np
 from etils import epath
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from adseg_jax import files
+from adseg_jax.data.pictures import encode
 from adseg_jax.errors import UserError
+from adseg_jax.evaluation.gallery import paletted
 
 METRICS = 'metrics.jsonl'
 TENSORBOARD = 'tensorboard'
@@ -29,7 +30,6 @@ _SHOWN = {
 }
 # A smaller share of waiting for data is not shown: there is little to gain.
 _NOTEWORTHY = 0.05
-_WHITE = 255
 _GAP = 2  # white pixels between the maps of a panel
 
 
@@ -44,48 +44,30 @@ def read_metrics(path: epath.Path) -> list[dict]:
   try:
     return [json.loads(line) for line in whole]
   except ValueError as error:
-    raise UserError(
-        f'{path} is damaged ({error}): move it away, then start again'
-    ) from None
-
-
-def colorize(label: np.ndarray, palette) -> np.ndarray:
-  """Colours of a label map [H,W]: uint8 [H,W,3], white where no class is.
-
-  Args:
-    label: integers; what lies outside the palette, such as void, is white.
-    palette: red, green and blue of each class, 0 to 255.
-  """
-  table = np.full((256, 3), _WHITE, np.uint8)
-  table[:len(palette)] = palette
-  return table[np.asarray(label).astype(np.uint8)]
+    raise UserError(f'{path} is damaged ({error}): move it away') from None
 
 
 def panel(image, truth, prediction, palette) -> np.ndarray:
   """Image, truth and prediction side by side: uint8 [H,3W+4,3]."""
-  gap = np.full((len(image), _GAP, 3), _WHITE, np.uint8)
-  maps = colorize(truth, palette), colorize(prediction, palette)
+  gap = np.full((len(image), _GAP, 3), 255, np.uint8)
+  maps = [
+      np.asarray(paletted(label, palette).convert('RGB'))
+      for label in (truth, prediction)
+  ]
   return np.concatenate([image, gap, maps[0], gap, maps[1]], axis=1)
 
 
 class Writer:
   """Writes `metrics.jsonl` and TensorBoard files and shows progress.
 
-  A context manager; every method takes plain values. A run that continues in
-  the same folder appends: what an earlier run wrote beyond `start_step` is
-  removed from `metrics.jsonl`, and TensorBoard is told to forget it.
+  A context manager, which opens the files. A run that continues in the same
+  folder appends: what an earlier run wrote beyond the step that this one starts
+  from is removed from `metrics.jsonl`, and TensorBoard is told to forget it.
   """
 
   def __init__(
       self, workdir: epath.Path, total_steps: int, start_step: int = 0
   ):
-    """Prepares a writer; files are opened by `with`.
-
-    Args:
-      workdir: folder of the run; made if it is missing.
-      total_steps: step that the run ends with.
-      start_step: step that it starts from, 0 or that of a checkpoint.
-    """
     self._workdir = epath.Path(workdir)
     self._total, self._start = total_steps, start_step
     self._console = console = Console()
@@ -120,10 +102,7 @@ class Writer:
   def write(self, step: int, kind: str, values: dict[str, float]):
     """Appends a line to `metrics.jsonl` and the scalars to TensorBoard.
 
-    Args:
-      step: steps done.
-      kind: 'train' or 'validation'.
-      values: name -> number; what is not finite becomes null.
+    The kind is 'train' or 'validation'; what is not finite becomes null.
     """
     values = {name: float(value) for name, value in values.items()}
     line = {'step': int(step), 'kind': kind} | {
@@ -139,12 +118,7 @@ class Writer:
   def images(self, step: int, images, truths, predictions, palette):
     """Shows image, truth and prediction side by side in TensorBoard.
 
-    Args:
-      step: steps done.
-      images: uint8 [H,W,3] each; sizes may differ.
-      truths: label map [H,W] of each; void is shown white.
-      predictions: label map [H,W] of each.
-      palette: red, green and blue of each class, 0 to 255.
+    Images uint8 [H,W,3], label maps [H,W]; void is white; sizes may differ.
     """
     triples = zip(images, truths, predictions, strict=True)
     self._events.images(step, {
@@ -191,22 +165,16 @@ class Mute:
     return self
 
   def __exit__(self, *_):
-    """Nothing was opened."""
-
-  def write(self, *_):
     """Nothing."""
 
-  images = progress = message = write
+  write = images = progress = message = __exit__
 
 
 def _clock(seconds):
   if math.isnan(seconds):
     return '-:--'
-  minutes, seconds = divmod(round(seconds), 60)
-  hours, minutes = divmod(minutes, 60)
-  if hours:
-    return f'{hours}:{minutes:02}:{seconds:02}'
-  return f'{minutes}:{seconds:02}'
+  text = str(datetime.timedelta(seconds=round(seconds)))
+  return text.removeprefix('0:').removeprefix('0')
 
 
 def _keep_until(path, step):
@@ -245,26 +213,23 @@ class _Events:
 
   def scalars(self, step, values):
     """Writes tag -> number."""
-    self._record(step, summary=self._proto.Summary(value=[
-        self._proto.Summary.Value(tag=tag, simple_value=value)
-        for tag, value in values.items()
-    ]))
+    self._summary(step, [
+        {'tag': tag, 'simple_value': value} for tag, value in values.items()
+    ])
 
   def images(self, step, pictures):
     """Writes tag -> picture, uint8 [H,W,3]."""
-    self._record(step, summary=self._proto.Summary(value=[
-        self._proto.Summary.Value(tag=tag, image=self._image(picture))
-        for tag, picture in pictures.items()
-    ]))
+    self._summary(step, [
+        {'tag': tag, 'image': self._proto.Summary.Image(
+            height=len(picture), width=picture.shape[1], colorspace=3,
+            encoded_image_string=encode(picture),
+        )} for tag, picture in pictures.items()
+    ])
 
-  def _image(self, picture):
-    png = io.BytesIO()
-    Image.fromarray(picture).save(png, 'png')
-    height, width = picture.shape[:2]
-    return self._proto.Summary.Image(
-        height=height, width=width, colorspace=3,
-        encoded_image_string=png.getvalue(),
-    )
+  def _summary(self, step, values):
+    self._record(step, summary=self._proto.Summary(value=[
+        self._proto.Summary.Value(**value) for value in values
+    ]))
 
   def close(self):
     """Closes the file."""

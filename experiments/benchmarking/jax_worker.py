@@ -12,11 +12,12 @@ with environment.importing():  # as the experiment scripts do
   import numpy as np
   import optax
 
-  from adseg_jax.config import Update, from_dict
+  from adseg_jax.config import Update
   from adseg_jax.method.method import make_method
   from adseg_jax.method.state import initialize
   from adseg_jax.method.step import train_step
   from adseg_jax.method.turns import turns
+  from adseg_jax.settings import from_dict
   from adseg_jax.training import parallel
   from benchmarking import worker
 

@@ -19,12 +19,14 @@ import pytest
 import toy
 from toy import on_toy
 
-from adseg_jax import config
+from adseg_jax import config, settings
 from adseg_jax.commands import cli
-from adseg_jax.config import Adversary, Data, Experiment, Unlabelled, flatten
+from adseg_jax.commands.control import control_of, differs_from_control
+from adseg_jax.config import Adversary, Data, Experiment, Unlabelled
 from adseg_jax.data import dataset as datasets
 from adseg_jax.data import examples
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training.loop import train
 
 ROOT = Path(__file__).parents[2]
@@ -332,7 +334,7 @@ def test_overrides_reach_nested_fields():
 
 def test_the_control_differs_in_lambda_and_name_only():
   experiment = Experiment(name='x')
-  ours = flatten(dataclasses.asdict(cli.control_of(experiment)))
+  ours = flatten(dataclasses.asdict(control_of(experiment)))
   theirs = flatten(dataclasses.asdict(experiment))
   changed = {name for name in ours if ours[name] != theirs[name]}
   assert changed == {'name', 'adversary.weight'}
@@ -346,20 +348,20 @@ def test_the_control_learns_from_labelled_images_alone():
           trust=0.3,
       ),
   )
-  assert cli.differs_from_control(experiment)
-  control = cli.control_of(experiment)
+  assert differs_from_control(experiment)
+  control = control_of(experiment)
   assert control.unlabelled == Unlabelled(trust=0.3)
   assert control.data == Data(labelled=0.5)
-  assert not cli.differs_from_control(control)
+  assert not differs_from_control(control)
   for one in Adversary(), Adversary(weight=0.0):
     for other in Unlabelled(), Unlabelled(fixmatch=1.0):
-      assert cli.differs_from_control(
+      assert differs_from_control(
           Experiment(adversary=one, unlabelled=other)
       ) == (one.weight > 0 or other.fixmatch > 0)
 
 
 def test_json_holds_every_field():
-  content = json.loads(config.to_json(Experiment()))
+  content = json.loads(settings.to_json(Experiment()))
   assert flatten(content).keys() == flatten(
       dataclasses.asdict(Experiment())
   ).keys()

@@ -170,7 +170,7 @@ def test_scores_are_shown_before_a_disk_is_full(copied, monkeypatch, capsys):
   def full(*_):
     raise OSError(errno.ENOSPC, 'No space left on device')
 
-  monkeypatch.setattr(sheet, 'write_csv', full)
+  monkeypatch.setattr(sheet, 'write', full)
   with pytest.raises(OSError, match='No space'):
     evaluate(copied[0])
   assert 'mean IoU' in capsys.readouterr().out

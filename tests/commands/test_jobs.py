@@ -12,8 +12,8 @@ from etils import epath
 
 from adseg_jax.commands import cli, jobs
 from adseg_jax.commands import run as command
-from adseg_jax.config import flatten
 from adseg_jax.errors import Stopped, UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training.run import alone
 
 EARTH = Path(__file__).parents[2] / 'experiments' / 'earth.py'

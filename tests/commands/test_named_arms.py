@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adseg_jax.commands.arms import arms
-from adseg_jax.commands.cli import control_of
+from adseg_jax.commands.control import control_of
 from adseg_jax.config import Adversary, Data, Experiment
 from adseg_jax.errors import UserError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from adseg_jax import config
+from adseg_jax import config, settings
 from adseg_jax.commands import cli, smoke
 from adseg_jax.networks.segmentors import SEGMENTORS
 from adseg_jax.training.validation import validate
@@ -57,4 +57,4 @@ def test_a_smoke_run_has_a_folder_of_its_own(monkeypatch, tmp_path, tiny):
   arguments = cli.Arguments(tiny, str(tmp_path), smoke=True)
   shrunk = smoke.shrunk(arguments)
   assert shrunk.workdir == f'{tmp_path}/smoke'
-  assert json.loads(config.to_json(shrunk.experiment))['name'] == 'tiny-smoke'
+  assert json.loads(settings.to_json(shrunk.experiment))['name'] == 'tiny-smoke'

@@ -16,8 +16,9 @@ from comparison import QUIET
 from etils import epath
 from miniature import make_method, make_state, same
 
-from adseg_jax.config import Experiment, Update, to_json
+from adseg_jax.config import Experiment, Update
 from adseg_jax.errors import UserError
+from adseg_jax.settings import to_json
 from adseg_jax.training import checkpoint, parallel, restore
 from adseg_jax.training.checkpoint import Checkpoints
 
@@ -250,9 +251,9 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):
 def test_pending_metrics_and_scores_are_kept(tmp_path, state):
   pending = [{'a': np.float32(0.1), 'b': np.float32('nan')}, {'a': 1.0, 'b': 2}]
   with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
-    checkpoints.keep(at(state, 1), 3.0, pending)
+    checkpoints.save(at(state, 1), 3.0, None, pending)
     assert not checkpoints.scored(1) and not checkpoints.scored(2)
-    checkpoints.keep(at(state, 1), 4.0, [])
+    checkpoints.save(at(state, 1), 4.0, None)
     _, seconds, found = checkpoints.restore(state)
     assert seconds == 3.0
     np.testing.assert_array_equal(
@@ -278,7 +279,7 @@ def test_a_kill_before_scores_are_written_leaves_the_checkpoint(
     tmp_path, state, monkeypatch
 ):
   with Checkpoints(tmp_path, EXPERIMENT) as checkpoints:
-    checkpoints.keep(at(state, 1), 3.0, [])
+    checkpoints.save(at(state, 1), 3.0, None)
   for owner, name in (
       (checkpoint.files, 'write'), (type(epath.Path(tmp_path)), 'replace'),
       (ocp.CheckpointManager, 'save'),

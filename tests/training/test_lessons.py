@@ -9,7 +9,7 @@ import pytest
 from comparison import assert_equal_runs, lines, scores, stopped_at
 from toy import on_toy
 
-from adseg_jax.commands.cli import control_of
+from adseg_jax.commands.control import control_of
 from adseg_jax.config import Unlabelled
 from adseg_jax.data import examples, shares
 from adseg_jax.errors import UserError

@@ -7,8 +7,9 @@ import pytest
 from toy import CLASSES, DATASET
 
 from adseg_jax import files
-from adseg_jax.config import Experiment, flatten
+from adseg_jax.config import Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten, replaced
 from adseg_jax.training import record, run, splits
 from adseg_jax.training.splits import Split
 
@@ -19,11 +20,7 @@ SPLITS = {
 
 
 def changed(experiment, field, value):
-  """The experiment with one field, named as on the command line."""
-  name, _, rest = field.partition('.')
-  if rest:
-    value = changed(getattr(experiment, name), rest, value)
-  return dataclasses.replace(experiment, **{name: value})
+  return replaced(experiment, {field: value})
 
 
 def another(value):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from miniature import same
 
-from adseg_jax import config
+from adseg_jax import config, settings
 from adseg_jax.config import Experiment, Optimizer, Update
 from adseg_jax.errors import UserError
 from adseg_jax.method.method import make_method
@@ -149,17 +149,17 @@ def test_json_and_back():
       name='x', data=config.Data(crop=(8, 16), scale=(0.5, 1.0)),
       optimizer=Optimizer(segmentor=Update(frozen=('a', 'b'))),
   )
-  content = json.loads(config.to_json(experiment))
-  assert config.from_dict(content) == experiment
+  content = json.loads(settings.to_json(experiment))
+  assert settings.from_dict(content) == experiment
 
 
 def test_what_an_older_run_had_not_is_the_default():
-  content = json.loads(config.to_json(Experiment(name='x')))
+  content = json.loads(settings.to_json(Experiment(name='x')))
   del content['data']['size'], content['optimizer']['segmentor']['frozen']
-  assert config.from_dict(content) == Experiment(name='x')
+  assert settings.from_dict(content) == Experiment(name='x')
   content['data']['colour'] = 1
   with pytest.raises(UserError, match='Data has no setting colour'):
-    config.from_dict(content)
+    settings.from_dict(content)
 
 
 def edit(workdir, group, **changes):

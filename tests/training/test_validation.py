@@ -3,8 +3,9 @@ import math
 
 import pytest
 
-from adseg_jax.config import LESSONS, Experiment, flatten
+from adseg_jax.config import LESSONS, Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.settings import flatten
 from adseg_jax.training.validation import rules, validate
 
 

@@ -102,14 +102,6 @@ def test_panels_show_image_truth_and_prediction(tmp_path):
   assert (picture[:, 14:] == PALETTE[1]).all()
 
 
-def test_colorize_equals_a_loop_over_pixels():
-  label = np.random.default_rng(0).choice([0, 1, 255], (6, 7))
-  colours = writer.colorize(label, PALETTE)
-  for place in np.ndindex(label.shape):
-    expected = (*PALETTE, *[(255,) * 3] * 254)[label[place]]
-    assert tuple(colours[place].tolist()) == expected
-
-
 def test_a_log_file_gets_a_line_at_intervals_and_the_last(
     tmp_path, capsys, monkeypatch
 ):

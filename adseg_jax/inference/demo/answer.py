@@ -32,16 +32,10 @@ class Answer(NamedTuple):
 
 
 def answer(picture: np.ndarray, probabilities: np.ndarray, palette) -> Answer:
-  """What a segmentor says about a picture.
+  """A segmentor's probabilities float32 [H,W,C] of a picture uint8 [H,W,3].
 
-  Args:
-    picture: uint8 [H,W,3].
-    probabilities: float32 [H,W,C].
-    palette: red, green and blue of each class, 0 to 255.
-
-  Returns:
-    Its pictures have one size: the picture's own, or, above SHOWN, a whole
-    fraction of it. Its numbers are of all pixels.
+  The answer's pictures have one size: the picture's own, or, above SHOWN, a
+  whole fraction of it. Its numbers are of all pixels.
   """
   label = probabilities.argmax(-1)
   largest = probabilities.max(-1)

@@ -19,12 +19,7 @@ _SHOWN = {
 
 
 def make_page(trained, predict) -> gradio.Blocks:
-  """The page of a trained segmentor.
-
-  Args:
-    trained: a `Trained` segmentor.
-    predict: uint8 [H,W,3] -> probabilities float32 [H,W,C].
-  """
+  """The page of a `Trained` segmentor, whose `make_predict` is given, too."""
   classes, palette = trained.classes, trained.palette
 
   def show(path):

@@ -35,11 +35,7 @@ def listen(port: int) -> socket.socket:
 
 
 def quiet(folder: str):
-  """Settings that gradio reads when it is imported.
-
-  Args:
-    folder: of uploads and of what is shown.
-  """
+  """Settings that gradio reads; the folder is of uploads and what is shown."""
   os.environ |= {
       'GRADIO_ANALYTICS_ENABLED': 'False', 'GRADIO_TEMP_DIR': folder,
       'HF_HUB_OFFLINE': '1',
@@ -63,14 +59,7 @@ def guarded(app):
 
 
 def serve(page, theme, style: str, listening: socket.socket):
-  """Serves a page until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
-
-  Args:
-    page: gradio.Blocks.
-    theme: gradio's.
-    style: CSS.
-    listening: what `listen` gave.
-  """
+  """Serves gradio.Blocks until Ctrl-C or SIGTERM raise KeyboardInterrupt."""
   import gradio
   import uvicorn
   from fastapi import FastAPI

@@ -78,13 +78,7 @@ def percent(share: float) -> str:
 
 
 def legend(classes, palette, shares: np.ndarray) -> str:
-  """Colour, name and share of each class, the largest first.
-
-  Args:
-    classes: names.
-    palette: red, green and blue of each, 0 to 255.
-    shares: of the pixels, [C].
-  """
+  """Colour, name and share of the pixels of each class, the largest first."""
   order = np.argsort(-shares, kind='stable')
   rows = ''.join(
       f'<tr><td><i class="swatch" style="background: {_rgb(palette[i])}"></i>'

@@ -113,8 +113,6 @@ found = segment(images)  # found['labels'], found['probabilities']
 
 def _score_table(scores: list[dict]) -> str:
   """A row for each split and way of looking at it."""
-  if not scores:
-    return ''
   rows = []
   for one in scores:
     views = one.get('views')
@@ -127,7 +125,7 @@ def _score_table(scores: list[dict]) -> str:
         f'| {one["split"]} | {one["images"]} | {how} | '
         f'{_number(one["mean_iou"])} | {_number(one["pixel_accuracy"])} |'
     )
-  return '\n'.join([
+  return rows and '\n'.join([
       '| split | images | seen | mean IoU | pixel accuracy |',
       '|---|---|---|---|---|', *dict.fromkeys(rows),
   ])

@@ -19,26 +19,19 @@ from adseg_jax.networks.layers import resize
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 
 
-def segment(variables, images, *, segmentor, size=(0, 0)):
-  """Labels and probabilities of pictures of one size.
+def segment(variables, images, *, segmentor, size=None):
+  """Images uint8 [B,H,W,3] -> (labels, probabilities).
 
-  Args:
-    variables: the segmentor's.
-    images: uint8 [B,H,W,3], RGB.
-    segmentor: Linen module.
-    size: height and width that the segmentor was trained at; 0 0: any.
-
-  Returns:
-    (labels uint8 [B,H,W], probabilities float32 [B,H,W,C]).
+  The size is the height and width that the segmentor sees; None: theirs.
   """
   own = images.shape[1:3]
-  if any(size):
+  if size:
     images = jnp.clip(jax.image.resize(
         images.astype(jnp.float32), (images.shape[0], *size, 3), 'cubic',
         antialias=True,
     ), 0, 255)
   maps = forward(variables, images, segmentor=segmentor)
-  if any(size):
+  if size:
     maps = resize(maps, own)
   return jnp.argmax(maps, -1).astype(jnp.uint8), maps
 
@@ -57,7 +50,7 @@ def to_stablehlo(trained: Trained) -> bytes:
   """
   return _export(functools.partial(
       segment, jax.tree.map(jnp.asarray, trained.variables),
-      segmentor=trained.segmentor, size=trained.experiment.data.size,
+      segmentor=trained.segmentor, size=trained.size,
   )).serialize()
 
 
@@ -73,7 +66,7 @@ def write_saved_model(path: str, trained: Trained):
 
   tf.get_logger().setLevel('ERROR')  # it tells where it wrote its files
   exported = _export(functools.partial(
-      segment, segmentor=trained.segmentor, size=trained.experiment.data.size
+      segment, segmentor=trained.segmentor, size=trained.size
   ), jax.tree.map(
       lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype),
       trained.variables,

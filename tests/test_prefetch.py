@@ -8,9 +8,9 @@ import pytest
 from miniature import make_batch, make_method, make_state, same
 
 from adseg_jax.errors import UserError
+from adseg_jax.prefetch import AHEAD, prefetch
 from adseg_jax.training import parallel
 from adseg_jax.training.clock import Clock
-from adseg_jax.training.prefetch import AHEAD, prefetch
 
 
 def ahead(batches, place=lambda batch: batch, settle=lambda: None,

@@ -1,4 +1,4 @@
-"""Batches wait on the devices for the step, not the step for batches."""
+"""A thread works ahead: batches wait for the devices, not they for batches."""
 
 import collections
 import concurrent.futures
@@ -14,8 +14,8 @@ def prefetch(
     batches: Iterable,
     place: Callable,
     *,
-    settle: Callable[[], object],
-    waiting: Callable[[], contextlib.AbstractContextManager],
+    settle: Callable[[], object] = lambda: None,
+    waiting: Callable = contextlib.nullcontext,
 ) -> Iterator:
   """The batches, in their order, placed ahead of time by a thread.
 
@@ -25,13 +25,12 @@ def prefetch(
 
   Steps are dispatched, not run, when the loop comes back for the next batch:
   a moment that it waits here is no loss while the devices still have work. So
-  where no batch is ready, `settle` first lets them finish, which takes
-  nothing from them as there is nothing to give them; `waiting` is entered
-  only then, and measures how long they stand idle for want of data.
+  where no batch is ready, `settle` first lets them finish; `waiting` is around
+  the time that they then stand idle for want of data.
 
   Args:
     batches: the source; only the thread reads it.
-    place: batch -> batch on the devices.
+    place: what the thread does to each, such as sending it to the devices.
     settle: returns when the devices have finished all that was dispatched.
     waiting: a context manager around the time that is lost.
   """
