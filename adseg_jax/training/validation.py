@@ -114,7 +114,8 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('adversary.r1', *_real(1e6)),
       ('adversary.r1_every', *_whole(1)),
       *((f'unlabelled.{name}', *_real(1e6)) for name in LESSONS),
-      ('unlabelled.trust', *_real(1)),
+      # Of nothing is a discriminator more than sure.
+      ('unlabelled.trust', lambda x: 0 <= x < 1, '0 <= trust < 1'),
       ('unlabelled.confidence', *_real(1)),
       ('unlabelled.start', *_whole(0)),
       ('optimizer.steps', *_whole(1)),
