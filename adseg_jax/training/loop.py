@@ -63,7 +63,7 @@ def train(
   method = make_method(experiment, len(dataset.classes))
   validate(experiment, method.segmentor.stride, jax.device_count())
   unlabelled.check(method, experiment.data.crop)
-  shares.pictures(experiment.data.unlabelled)
+  shares.check(experiment.data, experiment.data.train or dataset.train)
   given_weights(experiment.data, dataset.classes)
   if profile:
     tracing.check(workdir)

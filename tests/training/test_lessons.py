@@ -131,6 +131,7 @@ def test_the_fingerprint_is_of_what_has_labels(tiny, more):
 @pytest.mark.parametrize('lessons,data,said', [
     (ALL, {'labelled': 1.0, 'unlabelled': ''}, 'there are no unlabelled'),
     (ALL, {'unlabelled': 'nowhere'}, 'nowhere: no such folder'),
+    (ALL, {'unlabelled_split': 'train'}, 'that is the training split'),
     (Unlabelled(), {}, 'nothing learns from it'),
 ])
 def test_mistakes_are_found_before_anything_is_loaded(
