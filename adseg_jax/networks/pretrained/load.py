@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from adseg_jax.errors import UserError
-from adseg_jax.networks.pretrained import efficientnet_lite, resnet, vgg16
-from adseg_jax.networks.pretrained.folded import convert
+from adseg_jax.networks.pretrained import layouts
+from adseg_jax.networks.pretrained.convert import convert
 from adseg_jax.networks.pretrained.readers import read
 from adseg_jax.networks.segmentors import CONSTANTS, ENCODERS
 
@@ -18,9 +18,6 @@ HUB_FILE = 'model.safetensors'
 IMAGENET = 'imagenet'
 # imagenet where there are such for the network, else random ones.
 AUTO = 'auto'
-ENCODER = 'encoder'
-# By whether an encoder's blocks have a depthwise convolution.
-FAMILIES = {True: efficientnet_lite.FAMILY, False: resnet.FAMILY}
 # The extra `lite`: Google's weights (Apache-2.0), which someone packed.
 PACKAGES = {
     ENCODERS[f'efficientnet_lite{size}']:
@@ -63,7 +60,7 @@ def load(weights: str, segmentor, network) -> Pretrained:
       a layer that is missing or of another shape, or a network that takes no
       weights.
   """
-  if not _backbone(network.params):
+  if not layouts.of(network.params):
     raise UserError(
         f'--segmentor.weights {weights}: there are none for '
         f'{type(segmentor).__name__} but those of its runs: give the workdir '
@@ -80,14 +77,7 @@ def load(weights: str, segmentor, network) -> Pretrained:
 
 def fit(path: Path, params) -> Pretrained:
   """The part of `load` that does not ask for the network's width."""
-  arrays = read(path)
-  if _backbone(params) == vgg16.BACKBONE:
-    tree, mean = vgg16.convert(arrays, params, path)
-  else:
-    inner = params[ENCODER]
-    family = FAMILIES['depthwise' in inner['stage1_1']]
-    encoder, mean = convert(arrays, inner, path, family)
-    tree = {ENCODER: encoder}
+  tree, mean = convert(read(path), params, path, layouts.of(params))
   return Pretrained(tree, mean, [name for name in params if name not in tree])
 
 
@@ -101,7 +91,7 @@ def start(network, pretrained: Pretrained):
   """
   # Copies: a step overwrites its state's memory, which may be a file's else.
   found = jax.tree.map(jnp.array, pretrained.params)
-  backbone = _backbone(network.params)
+  backbone = layouts.of(network.params).root
   inner = {**network.params[backbone], **found.pop(backbone)}
   return network.replace(
       params={**network.params, **found, backbone: inner},
@@ -109,13 +99,6 @@ def start(network, pretrained: Pretrained):
           **network.model_state,
           CONSTANTS: {backbone: {'mean': jnp.asarray(pretrained.mean)}},
       },
-  )
-
-
-def _backbone(params) -> str | None:
-  """The part of a network that weights are for."""
-  return next(
-      (name for name in (vgg16.BACKBONE, ENCODER) if name in params), None
   )
 
 
