@@ -3,8 +3,6 @@
 On a CPU, forms that compute the same faster stand in for some: see `fast`.
 """
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -35,19 +33,21 @@ def convolve(
   Returns:
     [B,ceil(H/stride),ceil(W/stride),O].
   """
-  if centred and stride > 1:
-    if fast.applies(x) and kernel.shape[:2] == (1, 1):
-      return fast.pointwise.convolve(x[:, ::stride, ::stride], kernel)
-    reach = (len(kernel) - 1) * dilation
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), ((reach // 2, reach - reach // 2),) * 2,
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    )
-  if fast.applies(x) and (form := fast.form(x, kernel, stride, dilation)):
+  if fast.applies(x) and (
+      form := fast.form(x, kernel, stride, dilation, centred)
+  ):
     return form(x, kernel)
+  before = (len(kernel) - 1) * dilation // 2
+  return _plain(x, kernel, stride, dilation, before if centred else None)
+
+
+def _plain(x, kernel, stride, dilation, before, groups: int = 1):
+  """Padded before as said, or as 'SAME' has it."""
+  reach = (len(kernel) - 1) * dilation
   return jax.lax.conv_general_dilated(
-      x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
+      x, kernel, (stride, stride),
+      'SAME' if before is None else ((before, reach - before),) * 2,
+      rhs_dilation=(dilation, dilation), feature_group_count=groups,
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
 
@@ -71,11 +71,7 @@ def convolve_depthwise(x, kernel, *, stride: int = 1, dilation: int = 1):
   before = max(0, reach + 1 - stride) // 2
   if fast.applies(x) and 1 in (stride, dilation):
     return fast.depthwise.convolve(x, kernel, stride, dilation, before)
-  return jax.lax.conv_general_dilated(
-      x, kernel, (stride, stride), ((before, reach - before),) * 2,
-      rhs_dilation=(dilation, dilation), feature_group_count=x.shape[-1],
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-  )
+  return _plain(x, kernel, stride, dilation, before, groups=x.shape[-1])
 
 
 def max_pool(x):
@@ -95,37 +91,26 @@ def max_pool(x):
   return x
 
 
-@functools.lru_cache
 def linear_taps(size: int, target: int):
-  """Lower and upper source index [target] and the upper one's weight."""
-  position = (np.arange(target) + 0.5) * size / target - 0.5
-  position = np.clip(position, 0, size - 1)
-  lower = np.minimum(np.floor(position), size - 1).astype(np.int32)
-  upper = np.minimum(lower + 1, size - 1)
-  return lower, upper, (position - lower).astype(np.float32)
+  """Lower and upper source index [target] and the upper one's weight.
 
-
-def _symbolic_taps(size, target):
-  """`linear_taps` where a side is a symbol, as in an exported program.
-
-  In whole numbers: (i + 1/2) size / target - 1/2 over a common denominator,
-  which is exact while 2 size target is below 2^31.
+  (i + 1/2) size / target - 1/2 in whole numbers over a common denominator. Of
+  symbols, the sides of an exported program, exact while 2 size target < 2^31.
   """
-  place = (2 * jnp.arange(target) + 1) * size - target
-  place = jnp.clip(place, 0, 2 * target * (size - 1))
+  known = isinstance(size, int) and isinstance(target, int)
+  xp = np if known else jnp
+  place = (2 * xp.arange(target) + 1) * size - target
+  place = xp.clip(place, 0, 2 * target * (size - 1))
   lower, rest = place // (2 * target), place % (2 * target)
-  weight = rest.astype(jnp.float32) / jnp.float32(2 * target)
-  return lower, jnp.minimum(lower + 1, size - 1), weight
+  weight = rest.astype(xp.float32) / xp.float32(2 * target)
+  lower = lower.astype(xp.int32)
+  return lower, xp.minimum(lower + 1, size - 1), weight
 
 
 def _resize_axis(x, target: int, axis: int):
-  size = x.shape[axis]
-  if size == target:
+  if x.shape[axis] == target:
     return x
-  known = isinstance(size, int) and isinstance(target, int)
-  lower, upper, weight = (linear_taps if known else _symbolic_taps)(
-      size, target
-  )
+  lower, upper, weight = linear_taps(x.shape[axis], target)
   weight = weight.reshape((-1,) + (1,) * (x.ndim - axis - 1)).astype(x.dtype)
   weight = jnp.broadcast_to(weight, (target, *x.shape[axis + 1:]))
   weight = weight.reshape((1,) * axis + weight.shape)
