@@ -21,13 +21,7 @@ def pointwise(x, kernel, stride: int = 1):
 def patches(x, kernel, stride: int):
   """'Same' convolution as one product, of all patches and the kernel.
 
-  Args:
-    x: [B,H,W,I].
-    kernel: [k,k,I,O].
-    stride: step between outputs, in pixels.
-
-  Returns:
-    [B,ceil(H/stride),ceil(W/stride),O].
+  [B,H,W,I], [k,k,I,O] -> [B,ceil(H/stride),ceil(W/stride),O].
   """
   size, o = kernel.shape[0], kernel.shape[3]
   h, w = (-(-side // stride) for side in x.shape[1:3])

@@ -83,15 +83,7 @@ def _fourier(size: int, tile: int) -> Transform:
 
 
 def convolve(x, kernel):
-  """'Same' convolution of stride 1, equal to the plain one but for rounding.
-
-  Args:
-    x: [B,H,W,I].
-    kernel: [k,k,I,O], k odd.
-
-  Returns:
-    [B,H,W,O].
-  """
+  """'Same' convolution: [B,H,W,I], [k,k,I,O] with odd k -> [B,H,W,O]."""
   size, _, i, o = kernel.shape
   b, h, w, _ = x.shape
   form = transform(size)

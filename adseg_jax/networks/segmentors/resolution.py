@@ -12,9 +12,7 @@ def sides(size, stride: int) -> tuple[int, int]:
   return tuple(-(-side // stride) for side in size)
 
 
-def resize_logits(logits, size: tuple[int, int]):
-  """Bilinear: [B,h,w,C] -> [B,*size,C]."""
-  return resize(logits, size)
+resize_logits = resize  # [B,h,w,C] -> [B,*size,C], bilinear
 
 
 def at_pixels(logits, stride: int, size: tuple[int, int], sizes=None):
@@ -32,7 +30,7 @@ def at_pixels(logits, stride: int, size: tuple[int, int], sizes=None):
   grid = tuple(side * stride for side in logits.shape[1:3])
   if sizes is not None:
     logits = extended(logits, Extent(tuple(ceil_to(sizes, stride).T), grid))
-  return first(resize_logits(logits, grid), size)
+  return first(resize(logits, grid), size)
 
 
 def downsample_labels(labels, stride: int, void: int = 255):
