@@ -31,12 +31,9 @@ class Change(NamedTuple):
 
 
 def draw(keys, cells: tuple[int, int], kinds: tuple[str, ...]) -> Change:
-  """A change for each of the keys [B]; what is not among `kinds` stays.
+  """A change for each of the typed keys [B], of maps of a size in cells.
 
-  Args:
-    keys: typed PRNG keys, one for each image.
-    cells: height and width of the maps.
-    kinds: of 'flip', 'translation' and 'cutout'.
+  What is not among `kinds`, of flip, translation and cutout, stays.
   """
   cells = jnp.array(cells)
 
@@ -53,12 +50,9 @@ def draw(keys, cells: tuple[int, int], kinds: tuple[str, ...]) -> Change:
 
 
 def changed(x, change: Change, scale: int):
-  """Maps or images after their change; 0 comes in from outside.
+  """Maps or images [B,H,W,C], of `scale` pixels a cell, after their change.
 
-  Args:
-    x: [B,H,W,C].
-    change: of each.
-    scale: pixels of x per cell.
+  0 comes in from outside.
   """
   size = x.shape[1:3]
   rows, columns = _selections(size, change, scale)

@@ -18,28 +18,16 @@ def one_hot(labels, num_classes: int, void: int = VOID):
 
 
 def basic(maps, images):
-  """The class maps themselves.
-
-  Args:
-    maps: [B,h,w,C].
-    images: [B,H,W,3]; not used.
-
-  Returns:
-    [B,h,w,C].
-  """
+  """The class maps [B,h,w,C] themselves."""
   del images
   return maps
 
 
 def product(maps, images):
-  """Every class map times every channel of the image.
+  """Every class map times every channel of the image: -> [B,h,w,3C].
 
-  Args:
-    maps: [B,h,w,C].
-    images: [B,H,W,3], brought to [B,h,w,3] with an antialiased filter.
-
-  Returns:
-    [B,h,w,3C]; channel 3c + k is class c times colour k.
+  Images are brought to [B,h,w,3] with an antialiased filter; channel 3c + k is
+  class c times colour k.
   """
   b, h, w, _ = maps.shape
   images = jax.image.resize(images, (b, h, w, images.shape[-1]), 'linear')

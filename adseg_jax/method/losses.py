@@ -31,13 +31,7 @@ def cross_entropy(logits, labels, *, void: int = 255):
 
 
 def weigh(terms, labels, class_weights):
-  """Terms [...] times the weight of their class; as they are without weights.
-
-  Args:
-    terms: of a loss that is 0 at void.
-    labels: [...] int; void has no weight to look up.
-    class_weights: one factor for each class, or none.
-  """
+  """Terms [...], 0 at void, times the weight of their class, if it has one."""
   if not class_weights:
     return terms
   weights = jnp.asarray(class_weights, terms.dtype)

@@ -34,12 +34,10 @@ class Mean(NamedTuple):
 
 
 def mean_over(labels, axis_name: str | None, whole=None) -> Mean:
-  """Means over a batch.
+  """Means over the batch of all devices.
 
-  Args:
-    labels: [B,h,w], of this device's part, or of a part of that.
-    axis_name: the mapped axis of devices, or None.
-    whole: labels of this device's part, where `labels` are not all of them.
+  Of labels [B,h,w] of this device's part, or of a part of that, where `whole`
+  are all of them.
   """
   whole = labels if whole is None else whole
   pixels = total((whole != VOID).sum(), axis_name)

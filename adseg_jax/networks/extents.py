@@ -56,8 +56,8 @@ def _divided(side, by):
 def framed(images, sizes, period: int):
   """Images [B,H,W,C] with sides in whole periods, last row and column repeated.
 
-  With sizes, int32 [B,2], their sides are so already, and hold pictures of
-  these heights and widths, of which the same becomes true.
+  With sizes, int32 [B,2], images have such sides and hold pictures of these
+  heights and widths, which are framed in the same way.
 
   Returns:
     (images, Extent of the pictures with their frames, or None without sizes).

@@ -139,7 +139,7 @@ class Conv(nn.Module):
     pool: 2x2 max pool afterwards. A maximum, the bias and ReLU commute, so
       the pool goes first and the rest works on a quarter of the pixels.
     activation: applied last, or None.
-    mean: average over the image, for a 3x3 kernel without activation.
+    mean: average over the image, without activation.
     centred: as of `convolve`.
   """
 

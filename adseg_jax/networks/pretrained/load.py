@@ -109,15 +109,14 @@ def installed(segmentor) -> Path:
   """
   option = f'--segmentor.weights {IMAGENET}'
   encoder = getattr(segmentor, 'encoder', None)
-  package = PACKAGES.get(encoder)
-  if package is None:
-    name = next(
-        (name for name, make in ENCODERS.items() if make is encoder),
-        type(segmentor).__name__,
-    )
+  if encoder not in PACKAGES:
+    names = {make: name for name, make in ENCODERS.items()}
     raise UserError(
-        f'{option}: no package has those of {name}: give the path of a file'
+        f'{option}: no package has those of '
+        f'{names.get(encoder, type(segmentor).__name__)}: give the path of a '
+        'file'
     )
+  package = PACKAGES[encoder]
   try:
     files = importlib.metadata.distribution(package).files or ()
   except importlib.metadata.PackageNotFoundError:
