@@ -169,34 +169,28 @@ class Conv(nn.Module):
         (self.size, self.size, sum(depths), self.features),
     )
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
-    if len(parts) == 1:
-      x = self.multiply(parts[0].astype(kernel.dtype), kernel)
+    parts = jax.tree.map(lambda x: x.astype(kernel.dtype), parts)
+    form = len(parts) == 1 and fast.applies(*parts) and fast.form_of_layer(
+        self, *parts
+    )
+    if form:
+      x = form(*parts, kernel)
     else:
       x = self.join(parts, jnp.split(kernel, np.cumsum(depths)[:-1], 2))
     return jax.tree.map(lambda x: self.finish(x, bias), x)
 
   def join(self, parts, kernels):
-    """The convolution of parts joined: a sum, since it is linear."""
+    """The convolution of parts joined, a sum; its pool or its mean, if any."""
     *others, last = (
         jax.tree.map(lambda x, kernel=kernel: convolve(
-            x.astype(kernel.dtype), kernel, stride=self.stride,
-            dilation=self.dilation, centred=self.centred,
+            x, kernel, stride=self.stride, dilation=self.dilation,
+            centred=self.centred,
         ), part) for part, kernel in zip(parts, kernels, strict=True)
     )
     x = jax.tree.map(lambda x: sum(others, x), last)
-    return jax.tree.map(max_pool, x) if self.pool else x
-
-  def multiply(self, x, kernel):
-    """The convolution, with the pool or the mean where there is one."""
-    if fast.applies(x) and (form := fast.form_of_layer(self, x)):
-      return form(x, kernel)
-    x = convolve(
-        x, kernel, stride=self.stride, dilation=self.dilation,
-        centred=self.centred,
-    )
     if self.mean:
       return x.mean((1, 2), dtype=jnp.float32)
-    return max_pool(x) if self.pool else x
+    return jax.tree.map(max_pool, x) if self.pool else x
 
   def finish(self, x, bias):
     """Bias and activation."""
