@@ -8,6 +8,8 @@ and FixMatch (Sohn et al. 2020, arXiv:2001.07685), for pixels.
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -163,26 +165,33 @@ def fixmatch(lesson: Lesson):
   return lesson.match(logits, jnp.argmax(weak, -1), tells & confident)
 
 
-# Field of config.Unlabelled, a factor -> what it multiplies, a function of a
-# Lesson to (the segmentor's loss, the discriminator's, two metrics); the
-# metrics' names; in which turns it is taken.
+class Term(NamedTuple):
+  """What a field of config.Unlabelled, a factor, multiplies.
+
+  Attributes:
+    loss: Lesson -> (the segmentor's loss, the discriminator's, two metrics).
+    metrics: their names.
+    due: in which turns it is taken.
+  """
+
+  loss: Callable
+  metrics: tuple[str, str]
+  due: Callable = lambda turn: turn.segmentor
+
+
 TERMS = {
-    'adversarial': (
+    'adversarial': Term(
         adversarial, ('unlabelled_adversarial_loss', 'd_unlabelled'),
         lambda turn: turn.adversary,
     ),
-    'self_training': (
+    'self_training': Term(
         self_training, ('self_training_loss', 'self_training_share'),
         lambda turn: turn.segmentor and turn.adversary,
     ),
-    'mean_teacher': (
-        mean_teacher, ('mean_teacher_loss', 'mean_teacher_agreement'),
-        lambda turn: turn.segmentor,
+    'mean_teacher': Term(
+        mean_teacher, ('mean_teacher_loss', 'mean_teacher_agreement')
     ),
-    'fixmatch': (
-        fixmatch, ('fixmatch_loss', 'fixmatch_share'),
-        lambda turn: turn.segmentor,
-    ),
+    'fixmatch': Term(fixmatch, ('fixmatch_loss', 'fixmatch_share')),
 }
 
 
@@ -216,14 +225,14 @@ def learn(lesson: Lesson):
   """
   options, one, two, metrics = lesson.method.unlabelled, _NOTHING, _NOTHING, {}
   begun = jnp.float32(lesson.state.step >= options.start)
-  for name, (term, names, due) in TERMS.items():
+  for name, term in TERMS.items():
     if factor := getattr(options, name):
       told = _UNKNOWN, _UNKNOWN
-      if due(lesson.turn):
-        more, other, *told = term(lesson)
-        own = factor if term is adversarial else factor * begun
+      if term.due(lesson.turn):
+        more, other, *told = term.loss(lesson)
+        own = factor if name == 'adversarial' else factor * begun
         one, two = one + own * more, two + factor * other
-      metrics |= dict(zip(names, told, strict=True))
+      metrics |= dict(zip(term.metrics, told, strict=True))
   return (one, two), metrics
 
 

@@ -284,7 +284,9 @@ def test_fixmatch(darker, reduction):
 
 
 ALL = dict.fromkeys(LESSONS, 1.0) | {'average': 0.9, 'confidence': 0.4}
-NAMES = {name for _, names, _ in unlabelled.TERMS.values() for name in names}
+NAMES = {
+    name for term in unlabelled.TERMS.values() for name in term.metrics
+}
 
 
 def test_every_lesson_has_a_term():

@@ -24,7 +24,7 @@ ALL = Unlabelled(
     adversarial=0.1, self_training=0.1, mean_teacher=1.0, fixmatch=1.0,
     confidence=0.4, start=2,
 )
-NAMES = {name for _, names, _ in TERMS.values() for name in names}
+NAMES = {name for term in TERMS.values() for name in term.metrics}
 TRAINING = tuple(f'train/{index:02}' for index in range(11))
 
 

@@ -194,6 +194,11 @@ DOMAIN = {'unlabelled.another_domain': True}
     *((FOLDER | {f'unlabelled.{name}': 0.5, 'unlabelled.start': 1000},
        f'{name} is 0.5: it would start in step 1001 of 1000')
       for name in LESSONS[1:]),
+    # The segmentor idles in steps 500 to 999.
+    *((FOLDER | {f'unlabelled.{name}': 0.5, 'unlabelled.start': 500,
+                 'adversary.alternate_every': 500, 'segmentor.average': 100},
+       f'{name} is 0.5: it would start in step 501 of 1000')
+      for name in LESSONS[1:]),
     (LABELS | {'unlabelled.adversarial': 1.0,
                'adversary.feature_matching': True},
      'adversarial is 1: there is no true map'),
@@ -227,6 +232,9 @@ def test_what_teaches_nothing_is_refused(fields, said):
     FOLDER | {'unlabelled.mean_teacher': 1.0, 'segmentor.average': 100,
               'unlabelled.start': 999},
     LABELS | {'unlabelled.fixmatch': 1.0, 'adversary.feature_matching': True},
+    *(FOLDER | {'unlabelled.self_training': 0.5, 'unlabelled.start': start,
+                'adversary.start': 10, 'adversary.alternate_every': every}
+      for start, every in ((509, 500), (510, 490), (0, 500), (998, 1))),
     DOMAIN | FOLDER, DOMAIN | FOLDER | {'unlabelled.fixmatch': 1.0},
     DOMAIN | {'data.unlabelled_split': 'elsewhere'},
 ])
