@@ -52,7 +52,7 @@ class Method:
 
 
 def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
-  """The segmentor of an experiment on a data set with that many classes.
+  """The segmentor, for a data set with that many classes.
 
   Raises:
     UserError: it, or its encoder, is not in its table.

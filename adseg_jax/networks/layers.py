@@ -20,18 +20,11 @@ def channels(count: int, width: float) -> int:
 def convolve(
     x, kernel, *, stride: int = 1, dilation: int = 1, centred: bool = False
 ):
-  """'Same' convolution.
+  """'Same': [B,H,W,I], [k,k,I,O] -> [B,ceil(H/stride),ceil(W/stride),O].
 
-  Args:
-    x: [B,H,W,I].
-    kernel: [kh,kw,I,O].
-    stride: step between outputs, in pixels.
-    dilation: step between the kernel's taps, in pixels.
-    centred: each output around the first pixel of its cell of stride x stride,
-      as padding by half the kernel has it, instead of the cell's middle.
-
-  Returns:
-    [B,ceil(H/stride),ceil(W/stride),O].
+  The stride is the step between outputs, the dilation that between taps.
+  Centred, each output is around the first pixel of its cell of stride x stride,
+  as padding by half the kernel has it, instead of the cell's middle.
   """
   if fast.applies(x) and (
       form := fast.form(x, kernel, stride, dilation, centred)
@@ -53,19 +46,10 @@ def _plain(x, kernel, stride, dilation, before, groups: int = 1):
 
 
 def convolve_depthwise(x, kernel, *, stride: int = 1, dilation: int = 1):
-  """Convolution of each channel by itself.
+  """[B,H,W,C], [k,k,1,C] -> [B,ceil(H/stride),ceil(W/stride),C].
 
-  Output i lies at the same pixels whatever the side is: where the stride
-  divides it, 'same' convolution's.
-
-  Args:
-    x: [B,H,W,C].
-    kernel: [k,k,1,C].
-    stride: step between outputs, in pixels.
-    dilation: step between the kernel's taps, in pixels.
-
-  Returns:
-    [B,ceil(H/stride),ceil(W/stride),C].
+  Each channel by itself. Output i lies at the same pixels whatever the side is:
+  where the stride divides it, 'same' convolution's.
   """
   reach = (len(kernel) - 1) * dilation
   before = max(0, reach + 1 - stride) // 2
@@ -199,14 +183,7 @@ class Conv(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-  """Convolution of each channel by itself, with bias and activation.
-
-  Attributes:
-    size: side of the square kernel.
-    stride: step between outputs.
-    dilation: step between taps.
-    activation: applied last, or None.
-  """
+  """Convolution of each channel by itself; attributes are Conv's."""
 
   size: int = 3
   stride: int = 1

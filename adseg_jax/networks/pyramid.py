@@ -63,14 +63,8 @@ def _blur_axis(x, taps, stride, axis, end):
 def _share(number, end, taps, stride):
   """Sum of the taps that are inside, for each of the outputs along an axis.
 
-  Args:
-    number: of outputs.
-    end: the side of the input, or of each picture in it, int32 [B].
-    taps: weights.
-    stride: step between outputs.
-
-  Returns:
-    [1,number] or [B,number]; 1 where no tap is inside.
+  [1,number], or [B,number] where `end` is that of each picture, int32 [B]; 1
+  where no tap is inside.
   """
   count = len(taps)
   sums = np.array([

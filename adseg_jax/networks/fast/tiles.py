@@ -27,9 +27,9 @@ class Transform(NamedTuple):
   """Matrices for kernels of k x k and tiles of t x t inputs, m x m outputs.
 
   Attributes:
-    data: [t^2,t^2]: a tile -> its values at the points.
-    kernel: [t^2,k^2]: the same of a kernel.
-    result: [m^2,t^2]: products at the points -> outputs.
+    data: [t^2,t^2], a tile -> its values at the points.
+    kernel: [t^2,k^2], the same of a kernel.
+    result: [m^2,t^2], products at the points -> outputs.
     real: how many of the points come first, as one real number; of the
       others, all real parts come next, then all imaginary ones.
   """

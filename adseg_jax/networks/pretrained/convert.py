@@ -77,13 +77,9 @@ class _File(NamedTuple):
 
 
 def convert(arrays: dict, params: dict, path: Path, architecture: Architecture):
-  """The layers of a segmentor that a file has.
+  """The layers of a segmentor that all arrays of a file, by name, have.
 
-  Args:
-    arrays: all of the file, by name.
-    params: of the segmentor, or their shapes.
-    path: of the file, for messages.
-    architecture: of the segmentor's backbone.
+  Of the segmentor are its parameters, or their shapes, and its architecture.
 
   Returns:
     (float32 arrays, a part of the tree of params: the backbone, layers of the

@@ -52,9 +52,6 @@ def load(weights: str, segmentor, network) -> Pretrained:
     segmentor: the Linen module.
     network: what has its parameters, or only their shapes, as `params`.
 
-  Returns:
-    Pretrained.
-
   Raises:
     UserError: one line: no such file or package, weights of another network,
       a layer that is missing or of another shape, or a network that takes no
@@ -82,12 +79,9 @@ def fit(path: Path, params) -> Pretrained:
 
 
 def start(network, pretrained: Pretrained):
-  """The network with these weights in place of its own.
+  """The network, as init_state gives it, with these weights for its own.
 
-  Args:
-    network: training state of a network, as init_state gives it; its
-      optimiser's state must not depend on the parameters' values.
-    pretrained: what `load` gave for it.
+  Its optimiser's state must not depend on the parameters' values.
   """
   # Copies: a step overwrites its state's memory, which may be a file's else.
   found = jax.tree.map(jnp.array, pretrained.params)

@@ -45,10 +45,9 @@ STAGES = (
 def scaled(wide: float, deep: float) -> tuple[Stage, ...]:
   """The stages of a larger network of the family.
 
-  Args:
-    wide: factor on channels, which become multiples of 8, at most a tenth
-      less than asked for.
-    deep: factor on blocks, rounded up; the first and the last stage stay.
+  Channels become multiples of 8, at most a tenth less than `wide` times theirs,
+  blocks `deep` times as many, rounded up; the first and the last stage keep
+  theirs.
   """
   def features(count):
     rounded = max(8, int(count * wide + 4) // 8 * 8)

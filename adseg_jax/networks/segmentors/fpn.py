@@ -26,12 +26,7 @@ def normed(count: int, width: float) -> int:
 
 
 class Separable(nn.Module):
-  """3x3 depthwise, 1x1, norm, ReLU.
-
-  Attributes:
-    features: of the output.
-    dilation: step between the taps of the 3x3.
-  """
+  """3x3 depthwise, 1x1, norm, ReLU."""
 
   features: int
   dilation: int = 1

@@ -27,12 +27,9 @@ class Step(NamedTuple):
 
 
 def steps(strides, start: int, most: int):
-  """The Step of each of a chain of layers.
+  """The Step of each of a chain of layers with these strides.
 
-  Args:
-    strides: of the layers, in order.
-    start: pixels of the image for each of the chain's input.
-    most: the same of its output, at most.
+  `start` is the stride of what goes in, `most` that of what comes out, at most.
   """
   dilation = 1
   for stride in strides:
@@ -65,15 +62,10 @@ class Encoder(nn.Module):
 
   @nn.compact
   def __call__(self, images, extent=None):
-    """Maps, finest first.
+    """Images [B,H,W,3] in 0..1, sides multiples of 4 -> maps, finest first.
 
-    Args:
-      images: [B,H,W,3] in 0..1, whose sides are multiples of 4.
-      extent: Extent of pictures that are smaller than their canvas.
-
-    Returns:
-      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32,
-      or `output_stride` where that is less.
+    [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32, or
+    `output_stride` where that is less.
     """
     again = self.recompute and extent is None
     kind = nn.remat(self.kind) if again else self.kind

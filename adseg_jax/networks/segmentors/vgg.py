@@ -21,10 +21,9 @@ class VGG16(nn.Module):
   Attributes:
     width: factor on the channels.
     pools: how many of the blocks, the first ones, end with a 2x2 max pool.
-      Behind a pool that is left out, convolutions are dilated instead, by 2
-      for each, so that the same kernels see the same pixels.
-    recompute: keep what goes into each block alone for the backward pass, and
-      compute the rest again: less memory for more time.
+      Behind a pool that is left out, convolutions are dilated by 2 instead, so
+      that the same kernels see the same pixels.
+    recompute: keep what goes into each block alone for the backward pass.
   """
 
   width: float = 1.0
