@@ -113,20 +113,16 @@ def _check(jobs: list[Job], folds, amend: bool):
   """
   # Slow to import: not before the arguments are read.
   from adseg_jax.data import dataset as datasets
-  from adseg_jax.data.balance import given_weights
-  from adseg_jax.method.method import make_method
   from adseg_jax.training.record import check
-  from adseg_jax.training.validation import validate
+  from adseg_jax.training.validation import method_of
 
   find = functools.cache(datasets.find)
   for job in jobs:
     data = find(job.experiment.data)
     if folds and not data.folds:
       raise UserError(f'--folds: data set {data.name} has none: leave it out')
-    method = make_method(job.experiment, len(data.classes))
     # How many devices there are is known where it runs.
-    validate(job.experiment, method.segmentor.stride, devices=1)
-    given_weights(job.experiment.data, data.classes)
+    method_of(job.experiment, data, devices=1)
     check(job.workdir, job.experiment, amend)
 
 

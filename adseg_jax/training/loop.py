@@ -8,11 +8,9 @@ from etils import epath
 
 from adseg_jax import config, environment
 from adseg_jax.data import dataset as datasets
-from adseg_jax.data import shares
 from adseg_jax.data.balance import class_weights, given_weights
 from adseg_jax.errors import Stopped, UserError
-from adseg_jax.method import average, unlabelled
-from adseg_jax.method.method import make_method
+from adseg_jax.method import average
 from adseg_jax.method.state import initialize
 from adseg_jax.method.turns import turns
 from adseg_jax.training import (
@@ -29,7 +27,7 @@ from adseg_jax.training.checkpoint import has_begun
 from adseg_jax.training.clock import Starvation
 from adseg_jax.training.interrupt import Interruption
 from adseg_jax.training.prefetch import prefetch
-from adseg_jax.training.validation import validate
+from adseg_jax.training.validation import method_of
 from adseg_jax.wording import counted
 
 
@@ -60,11 +58,7 @@ def train(
   """
   workdir = epath.Path(workdir)
   dataset = datasets.find(experiment.data)
-  method = make_method(experiment, len(dataset.classes))
-  validate(experiment, method.segmentor.stride, jax.device_count())
-  unlabelled.check(method, experiment.data.crop)
-  shares.check(experiment.data, experiment.data.train or dataset.train)
-  given_weights(experiment.data, dataset.classes)
+  method = method_of(experiment, dataset, jax.device_count())
   if profile:
     tracing.check(workdir)
   record.check(workdir, experiment, amend)

@@ -4,7 +4,12 @@ import dataclasses
 import math
 
 from adseg_jax.config import LESSONS, Data, Experiment, flatten
+from adseg_jax.data import shares
+from adseg_jax.data.balance import given_weights
+from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
+from adseg_jax.method import unlabelled
+from adseg_jax.method.method import Method, make_method
 from adseg_jax.training import lessons
 from adseg_jax.wording import counted
 
@@ -15,6 +20,21 @@ _BATCH = 2**16
 _SIDE = 2**16 - 1
 # VGG-16's first fully connected layer has 400 MB at 1, 100 GB at 16.
 _WIDTH = 16
+
+
+def method_of(experiment: Experiment, dataset: Dataset, devices: int) -> Method:
+  """The method of an experiment that can work, as far as its settings tell.
+
+  Raises:
+    UserError: as `validate`; a network, class or folder of images without
+      labels that there is none of, or a discriminator that can't do its part.
+  """
+  method, data = make_method(experiment, len(dataset.classes)), experiment.data
+  validate(experiment, method.segmentor.stride, devices)
+  unlabelled.check(method, data.crop)
+  shares.check(data, data.train or dataset.train)
+  given_weights(data, dataset.classes)
+  return method
 
 
 def validate(experiment: Experiment, stride: int, devices: int):
