@@ -179,8 +179,8 @@ class Unlabelled:
   """The segmentor's own classes are labels where the discriminator, one with a
   logit for each pixel (patch), takes them for true; 0.1 is usual."""
   trust: float = 0.2
-  """self_training only: how sure the discriminator must be that a pixel is
-  true, 0 to 1."""
+  """self_training only: a pixel counts where the discriminator is more than so
+  sure that it is true, 0 to below 1."""
   mean_teacher: float = 0.0
   """What the average of the weights (segmentor.average) gives of an image, the
   segmentor shall give of a strong view of it: squared differences of

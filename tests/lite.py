@@ -7,14 +7,14 @@ from adseg_jax.networks.segmentors.efficientnet_lite import (
     EfficientNetLite,
     Stage,
 )
-from adseg_jax.networks.segmentors.resnet import Depth, ResNet
+from adseg_jax.networks.segmentors.resnet import ResNet, stages
 
 STAGES = (
     Stage(1, 16, 1, 1, 3), Stage(6, 24, 2, 2, 3), Stage(6, 40, 1, 2, 5),
     Stage(6, 80, 1, 2, 3), Stage(6, 112, 1, 1, 5), Stage(6, 192, 1, 2, 5),
 )
 small_encoder = functools.partial(EfficientNetLite, STAGES)
-small_resnet = functools.partial(ResNet, Depth((2, 1, 1, 1), False))
+small_resnet = functools.partial(ResNet, stages((2, 1, 1, 1), False))
 
 
 def small_fpn(num_classes=3, width=0.1, encoder=small_encoder):

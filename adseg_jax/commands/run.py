@@ -110,7 +110,7 @@ def _check(jobs: list[Job], folds, amend: bool):
   # Slow to import: not before the arguments are read.
   from adseg_jax.data import dataset as datasets
   from adseg_jax.training.record import check
-  from adseg_jax.training.validation import checked
+  from adseg_jax.training.validation import method_of
 
   find = functools.cache(datasets.find)
   for job in jobs:
@@ -118,7 +118,7 @@ def _check(jobs: list[Job], folds, amend: bool):
     if folds and not data.folds:
       raise UserError(f'--folds: data set {data.name} has none: leave it out')
     # How many devices there are is known where it runs.
-    checked(job.experiment, data, devices=1)
+    method_of(job.experiment, data, devices=1)
     check(job.workdir, job.experiment, amend)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import math
 from pathlib import Path
 
+from adseg_jax.config import Data
 from adseg_jax.data.dataset import limited, shorten
 from adseg_jax.data.originals import IMAGES, listing
 from adseg_jax.errors import UserError
@@ -35,6 +36,25 @@ def kept(names, labelled: float, seed: int) -> list[int]:
       f'{seed} {names[place]}'.encode()
   ).digest())
   return sorted(ranked[:int(wanted)])
+
+
+def check(data: Data, training: str):
+  """Refuses places of images without labels before anything is loaded.
+
+  Args:
+    data: its `unlabelled` and `unlabelled_split`.
+    training: the split that has labels.
+
+  Raises:
+    UserError: the folder is none that `pictures` takes, or the split is the
+      training one, whose images would come twice.
+  """
+  pictures(data.unlabelled)
+  if data.unlabelled_split == training:
+    raise UserError(
+        f'--data.unlabelled-split {training}: that is the training split: give '
+        'another, or --data.labelled for images of it that lose their labels'
+    )
 
 
 def pictures(folder: str, limit: int = 0) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from adseg_jax.method.state import with_key
 from adseg_jax.networks.segmentors import downsample_labels
 
 
@@ -11,15 +12,7 @@ def in_parts(gradients, state, batch, method, turn, axis_name):
 
   Each is a share of the same means, so the sum is the whole's. What is random
   is drawn for each part anew, and statistics of the segmentor's model state are
-  means over those of the parts.
-
-  Args:
-    gradients: function of the other arguments to a tree of sums.
-    state: TrainState.
-    batch: this device's part of the batch.
-    method: its `accumulate` says how many parts.
-    turn: static.
-    axis_name: the mapped axis of devices, or None.
+  means over those of the parts. Other arguments are those of `gradients`.
   """
   count = method.accumulate
   if count == 1:
@@ -33,16 +26,9 @@ def in_parts(gradients, state, batch, method, turn, axis_name):
     part = {
         name: x[index * size:(index + 1) * size] for name, x in batch.items()
     }
-    one = gradients(
-        _of_part(state, index), part | whole, method, turn, axis_name
-    )
+    own = with_key(with_key(state, 4), index)
+    one = gradients(own, part | whole, method, turn, axis_name)
     found = one if found is None else jax.tree.map(jnp.add, found, one)
     # A part waits for the one before: all at once, nothing would be saved.
     found, batch = jax.lax.optimization_barrier((found, batch))
   return found
-
-
-def _of_part(state, index: int):
-  """The state with a key of the part's own: the fifth, see `state.step_key`."""
-  key = jax.random.fold_in(jax.random.fold_in(state.key, 4), index)
-  return state.replace(key=key)

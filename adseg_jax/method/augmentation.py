@@ -31,12 +31,9 @@ class Change(NamedTuple):
 
 
 def draw(keys, cells: tuple[int, int], kinds: tuple[str, ...]) -> Change:
-  """A change for each of the keys [B]; what is not among `kinds` stays.
+  """A change for each of the typed keys [B], of maps of a size in cells.
 
-  Args:
-    keys: typed PRNG keys, one for each image.
-    cells: height and width of the maps.
-    kinds: of 'flip', 'translation' and 'cutout'.
+  What is not among `kinds`, of flip, translation and cutout, stays.
   """
   cells = jnp.array(cells)
 
@@ -53,24 +50,23 @@ def draw(keys, cells: tuple[int, int], kinds: tuple[str, ...]) -> Change:
 
 
 def changed(x, change: Change, scale: int):
-  """Maps or images after their change; 0 comes in from outside.
+  """Maps or images [B,H,W,C], of `scale` pixels a cell, after their change.
 
-  Args:
-    x: [B,H,W,C].
-    change: of each.
-    scale: pixels of x per cell.
+  0 comes in from outside.
   """
-  _, height, width, _ = x.shape
-  rows = _selection(height, scale * change.shift[:, 0])
-  columns = _selection(width, scale * change.shift[:, 1])
-  # Mirrored first: a column is then taken from the other end.
-  columns = jnp.where(
-      change.flip[:, None, None], columns[:, :, ::-1], columns
-  )
+  size = x.shape[1:3]
+  rows, columns = _selections(size, change, scale)
   # Products: exact for zeros and ones, and no scatter in the gradient.
   x = jnp.einsum('bij,bjwc->biwc', rows, x, precision='highest')
   x = jnp.einsum('bij,bhjc->bhic', columns, x, precision='highest')
-  return jnp.where(hole((height, width), change, scale)[..., None], 0, x)
+  return jnp.where(hole(size, change, scale)[..., None], 0, x)
+
+
+def returned(x, change: Change):
+  """[B,h,w] of changed maps, where the cells were; 0 of what was moved out."""
+  rows, columns = _selections(x.shape[1:], change, 1)
+  x = jnp.einsum('bij,biw->bjw', rows, x, precision='highest')
+  return jnp.einsum('bij,bhi->bhj', columns, x, precision='highest')
 
 
 def hole(size: tuple[int, int], change: Change, scale: int):
@@ -82,9 +78,16 @@ def hole(size: tuple[int, int], change: Change, scale: int):
   )
 
 
-def _selection(size: int, shift):
-  """float32 [B,size,size]: row i takes what lies at i - shift, if anything."""
-  return jax.nn.one_hot(jnp.arange(size)[None] - shift[:, None], size)
+def _selections(size, change: Change, scale: int):
+  """float32 [B,n,n] of rows and columns: in i lies what was at j, if it is 1.
+  """
+  rows, columns = (
+      jax.nn.one_hot(jnp.arange(side)[None] - scale * shift[:, None], side)
+      for side, shift in zip(size, change.shift.T, strict=True)
+  )
+  # Mirrored first: a column is then taken from the other end.
+  flipped = change.flip[:, None, None]
+  return rows, jnp.where(flipped, columns[:, :, ::-1], columns)
 
 
 def _between(size: int, first, last):

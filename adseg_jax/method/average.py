@@ -11,12 +11,7 @@ import jax.numpy as jnp
 
 
 def decay(half_life: float, batch: int) -> float:
-  """Factor on older weights at a step; 0: no average.
-
-  Args:
-    half_life: images after which weights count half; 0: no average.
-    batch: images of a step.
-  """
+  """Factor on older weights at a step, from images; 0: no average."""
   # Of few images it is the weights themselves, and still an average.
   return max(0.5 ** (batch / half_life), 1e-30) if half_life else 0.0
 
@@ -33,12 +28,8 @@ def after(network, factor: float, own_step):
 
   With weights w_1, w_2, ... after each step of the network's own and decay d:
   a_n = a_{n-1} + (1 - d) / (1 - d^n) (w_n - a_{n-1}), which is the sum over k
-  of d^(n-k) w_k over the sum of d^(n-k). What it began with does not count.
-
-  Args:
-    network: Network after a step.
-    factor: d.
-    own_step: its steps before that one.
+  of d^(n-k) w_k over the sum of d^(n-k). What it began with does not count. The
+  factor is d; `own_step` counts the network's steps before this one.
   """
   if network.average is None:
     return network

@@ -30,9 +30,10 @@ def across_domains(
       batch['image'], batch['unlabelled_image'], method.adversary
   )
   labels = downsample_labels(batch['label'], method.segmentor.stride)
-  whole = batch.get('whole_label')
-  mean = mean_over(labels, axis_name, whole)
-  every = mean_over(*_without_void(labels, axis_name, whole))
+  mean = mean_over(labels, axis_name, batch.get('whole_label'))
+  every = mean._replace(  # the mean over all pixels, void or not
+      valid=jnp.ones_like(mean.valid), pixels=mean.images * labels[0].size
+  )
   bce = smoothed(OBJECTIVES[adversary.objective], adversary.smoothing)
   logits, model_state = segment(segmentor, state, x, method, axis_name)
   # Masks and views of its own, as all that is without labels has.
@@ -49,9 +50,3 @@ def across_domains(
   metrics |= measures.certainty(real, fake, bce, every)
   one = mce + strength.of(state, adversary) * fooling
   return (one, two), (model_state, metrics)
-
-
-def _without_void(labels, axis_name, whole):
-  """Arguments of `mean_over` by which every pixel counts."""
-  whole = None if whole is None else jnp.zeros_like(whole)
-  return jnp.zeros_like(labels), axis_name, whole

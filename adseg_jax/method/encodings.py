@@ -18,28 +18,16 @@ def one_hot(labels, num_classes: int, void: int = VOID):
 
 
 def basic(maps, images):
-  """The class maps themselves.
-
-  Args:
-    maps: [B,h,w,C].
-    images: [B,H,W,3]; not used.
-
-  Returns:
-    [B,h,w,C].
-  """
+  """The class maps [B,h,w,C] themselves."""
   del images
   return maps
 
 
 def product(maps, images):
-  """Every class map times every channel of the image.
+  """Every class map times every channel of the image: -> [B,h,w,3C].
 
-  Args:
-    maps: [B,h,w,C].
-    images: [B,H,W,3], brought to [B,h,w,3] with an antialiased filter.
-
-  Returns:
-    [B,h,w,3C]; channel 3c + k is class c times colour k.
+  Images are brought to [B,h,w,3] with an antialiased filter; channel 3c + k is
+  class c times colour k.
   """
   b, h, w, _ = maps.shape
   images = jax.image.resize(images, (b, h, w, images.shape[-1]), 'linear')
@@ -51,15 +39,8 @@ def scaling(one_hot, probabilities, tau: float = 0.9):
   is no give-away.
 
   With l the true class of a pixel and s the segmentor's probabilities:
-  y_l = max(tau, s_l), y_c = s_c (1 - y_l) / (1 - s_l) for the others.
-
-  Args:
-    one_hot: true map [B,h,w,C], zero rows at void.
-    probabilities: the segmentor's map [B,h,w,C].
-    tau: least probability of the true class.
-
-  Returns:
-    [B,h,w,C]: rows sum to 1, or are zero at void.
+  y_l = max(tau, s_l), y_c = s_c (1 - y_l) / (1 - s_l) for the others. Maps are
+  [B,h,w,C]: rows sum to 1, or are zero at void.
   """
   true = (one_hot * probabilities).sum(-1, keepdims=True)
   confident = true >= tau
@@ -71,16 +52,9 @@ def scaling(one_hot, probabilities, tau: float = 0.9):
 
 
 def class_maps(logits, labels, *, tau: float | None = None, void: int = VOID):
-  """The real and the fake class map of a batch, both zero at void.
+  """(real, fake) class maps [B,h,w,C] of a batch, both zero at void.
 
-  Args:
-    logits: segmentor's, [B,h,w,C].
-    labels: [B,h,w] int at the logits' resolution.
-    tau: soften the real map by `scaling`; None leaves it one-hot.
-    void: the label that has no class.
-
-  Returns:
-    (real, fake), each [B,h,w,C].
+  Of logits and labels of one resolution. With tau, `scaling` softens the real.
   """
   real = one_hot(labels, logits.shape[-1], void)
   fake = jnp.where((labels == void)[..., None], 0, jax.nn.softmax(logits))

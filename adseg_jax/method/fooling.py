@@ -12,16 +12,7 @@ LAST = 'logit'
 def fool(a, y, s_x, fake, objective, adversary):
   """The segmentor's adversarial loss: the objective's, or feature matching.
 
-  Args:
-    a: the discriminator of these images, a function of maps.
-    y: true class maps [B,h,w,C].
-    s_x: the segmentor's.
-    fake: logits of s_x.
-    objective: AdversarialObjective.
-    adversary: its feature_matching.
-
-  Returns:
-    Like the logits, or [B].
+  Symbols are those of `step.losses`; like the logits `fake`, or [B].
   """
   if adversary.feature_matching:
     return matched(*features(a, y, s_x))
@@ -40,8 +31,8 @@ def matched(real, fake):
 def features(a, *maps):
   """What the discriminator's last layer is given: [B,F] of each map.
 
-  Means over the map. The layers that `a` itself has run on these maps are the
-  same ones, which the compiler sees.
+  Means over the map. That `a` has run on these maps before costs nothing: the
+  compiler sees that the layers are the same.
 
   Raises:
     UserError: no layer of the discriminator has the name LAST.

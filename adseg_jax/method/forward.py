@@ -52,20 +52,6 @@ def _colours(images, method):
   return standardize(images)
 
 
-def _alike(images, state, method, axis_name):
-  """The images, and a function of maps, as both are changed together."""
-  kinds, stride = method.adversary.augment, method.segmentor.stride
-  if not kinds:
-    return images, lambda maps: maps
-  change = augmentation.draw(
-      image_keys(state, len(images), axis_name),
-      sides(images.shape[1:3], stride), kinds,
-  )
-  return augmentation.changed(images, change, stride), lambda maps: tuple(
-      augmentation.changed(one, change, 1) for one in maps
-  )
-
-
 def judge(params, images, state, method, axis_name=None):
   """The discriminator of these images, augmented and encoded.
 
@@ -75,21 +61,31 @@ def judge(params, images, state, method, axis_name=None):
 
   Returns:
     Function of several maps of each image, each [B,h,w,C], to the logits of
-    each.
+    each: [B], or [B,h,w] of the maps' pixels, wherever it was shown them.
   """
-  images = _colours(images, method)
-  images, change = _alike(images, state, method, axis_name)
+  adversary, stride = method.adversary, method.segmentor.stride
+  images, change = _colours(images, method), None
+  if adversary.augment:
+    keys = image_keys(state, len(images), axis_name)
+    cells = sides(images.shape[1:3], stride)
+    change = augmentation.draw(keys, cells, adversary.augment)
+    images = augmentation.changed(images, change, stride)
   look = functools.partial(
       method.discriminator.apply,
       {'params': cast(params, method.precision)}, images=images,
   )
 
   def logits_of(*maps):
-    maps = change(maps)
-    if method.adversary.encoding == 'product':
+    if change:
+      maps = tuple(augmentation.changed(one, change, 1) for one in maps)
+    if adversary.encoding == 'product':
       maps = tuple(encodings.product(one, images) for one in maps)
     several = getattr(method.discriminator, 'several', False)
-    logits = look(maps) if several else tuple(map(look, maps))
-    return cast(logits, 'float32')
+    found = cast(look(maps) if several else tuple(map(look, maps)), 'float32')
+    # Void is left out where it was in the maps.
+    return tuple(
+        augmentation.returned(one, change) if change and one.ndim == 3 else one
+        for one in found
+    )
 
   return logits_of

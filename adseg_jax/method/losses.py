@@ -14,13 +14,7 @@ import jax.numpy as jnp
 def cross_entropy(logits, labels, *, void: int = 255):
   """-ln p of the true class, 0 where void: the terms of mce in equation 1.
 
-  Args:
-    logits: [...,C] float.
-    labels: [...] int, a class or `void`.
-    void: the label that has no class.
-
-  Returns:
-    [...] float, in nats.
+  Logits [...,C], labels [...], a class or `void` -> [...], in nats.
   """
   classes = jnp.arange(logits.shape[-1], dtype=labels.dtype)
   classes = classes.reshape((1,) * labels.ndim + (-1,))
@@ -31,13 +25,7 @@ def cross_entropy(logits, labels, *, void: int = 255):
 
 
 def weigh(terms, labels, class_weights):
-  """Terms [...] times the weight of their class; as they are without weights.
-
-  Args:
-    terms: of a loss that is 0 at void.
-    labels: [...] int; void has no weight to look up.
-    class_weights: one factor for each class, or none.
-  """
+  """Terms [...], 0 at void, times the weight of their class, if it has one."""
   if not class_weights:
     return terms
   weights = jnp.asarray(class_weights, terms.dtype)
@@ -47,12 +35,7 @@ def weigh(terms, labels, class_weights):
 def binary_cross_entropy(logits, target):
   """bce(a, z) = -[z ln a + (1 - z) ln(1 - a)], a the sigmoid of the logits.
 
-  Args:
-    logits: any shape.
-    target: 1 real, 0 fake; broadcasts against the logits.
-
-  Returns:
-    Like logits, in nats.
+  The target z, 1 real, 0 fake, broadcasts against them. Like logits, in nats.
   """
   # Not softplus(logits) - target logits: of a large logit, that loses the
   # gradient by cancellation long before it is 0.
@@ -134,15 +117,9 @@ def smoothed(objective: AdversarialObjective, share: float):
 def hybrid(logits, labels, real_logits, fake_logits, weight):
   """Equation 1: sum mce - lambda [bce(a(x, y), 1) + bce(a(x, s(x)), 0)].
 
-  Args:
-    logits: segmentor's, [B,h,w,C].
-    labels: [B,h,w] int, void 255.
-    real_logits: discriminator's on true maps, [B].
-    fake_logits: discriminator's on the segmentor's maps, [B].
-    weight: lambda.
-
-  Returns:
-    Scalar: a sum over pixels and images, as the paper has it.
+  A scalar, summed over pixels and images, as the paper has it. Logits are the
+  segmentor's [B,h,w,C], and the discriminator's [B] on true and on its maps;
+  the weight is lambda; void is 255.
   """
   adversarial = _discriminator_bce(real_logits, fake_logits).sum()
   return cross_entropy(logits, labels).sum() - weight * adversarial

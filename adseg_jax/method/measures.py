@@ -36,12 +36,9 @@ def taps(labels, segmentor):
 
 
 def squares(wanted, fooling, known: bool) -> dict:
-  """Squared norms of the two parts of the gradient at the logits.
+  """Squared norms of the two parts of the gradient at the logits [B,h,w,C].
 
-  Args:
-    wanted: the cross-entropy's, [B,h,w,C].
-    fooling: lambda times the adversary's.
-    known: whether there is an adversary.
+  The cross-entropy's, and lambda times the adversary's, if there is one.
   """
   if not known:
     return {}
@@ -51,14 +48,8 @@ def squares(wanted, fooling, known: bool) -> dict:
 def complete(metrics: dict, gradients: dict, adversary, lambda_=None) -> dict:
   """The metrics of a step, the same names whosever turn it is.
 
-  Args:
-    metrics: means over the batch of all devices; `squares` may be among them.
-    gradients: of the networks that learn, summed over devices.
-    adversary: its settings.
-    lambda_: of this step, where it moves.
-
-  Returns:
-    Scalars; the norm of an idle network's gradient is 0.
+  From means and gradients over all devices, and lambda where it moves. Scalars;
+  the norm of an idle network's gradient is 0.
   """
   fights = adversary.weight > 0
   names = ['segmentor'] + ['discriminator'] * fights

@@ -1,6 +1,7 @@
 """What does not change while training, built from the experiment."""
 
 import dataclasses
+import inspect
 
 import flax.linen as nn
 
@@ -15,6 +16,11 @@ from adseg_jax.errors import UserError
 from adseg_jax.method.average import decay
 from adseg_jax.networks.discriminators import DISCRIMINATORS
 from adseg_jax.networks.segmentors import ENCODERS, SEGMENTORS
+
+# Fields of config.Segmentor that a network gets which has them.
+_OPTIONS = (
+    'local_normalization', 'context', 'recompute', 'encoder', 'output_stride'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,23 +52,19 @@ class Method:
 
 
 def make_segmentor(config: Segmentor, num_classes: int) -> nn.Module:
-  """The segmentor of an experiment on a data set with that many classes.
+  """The segmentor, for a data set with that many classes.
 
   Raises:
     UserError: it, or its encoder, is not in its table.
   """
-  options = {'num_classes': num_classes, 'width': config.width}
-  if config.name == 'multiscale':
-    options['local_normalization'] = config.local_normalization
-  if config.name == 'dilated8':
-    options['context'] = config.context
-    options['recompute'] = config.recompute
-  if config.name in ('fpn', 'unet', 'deeplabv3plus'):
+  make = _entry(SEGMENTORS, 'segmentor.name', config.name)
+  options = {
+      name: getattr(config, name) for name in _OPTIONS
+      if name in inspect.signature(make).parameters
+  }
+  if 'encoder' in options:
     options['encoder'] = _entry(ENCODERS, 'segmentor.encoder', config.encoder)
-    options['recompute'] = config.recompute
-  if config.name == 'deeplabv3plus':
-    options['output_stride'] = config.output_stride
-  return _entry(SEGMENTORS, 'segmentor.name', config.name)(**options)
+  return make(num_classes=num_classes, width=config.width, **options)
 
 
 def make_method(experiment: Experiment, num_classes: int) -> Method:

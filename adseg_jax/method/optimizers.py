@@ -54,12 +54,7 @@ def without_frozen(gradients, optimizer: Optimizer):
 
 
 def check_layers(update: Update, params, network: str):
-  """Refuses names that no layer begins with.
-
-  Args:
-    update: the network's optimiser.
-    params: its parameters; only their names matter.
-    network: 'segmentor' or 'discriminator', for the message.
+  """Refuses names that no layer of the network's parameters begins with.
 
   Raises:
     UserError: one line that lists the layers.
@@ -96,16 +91,10 @@ def _is_matrix(params):
 
 
 def learning_rate(update: Update, step, own_step, steps: int):
-  """Learning rate at a step.
+  """Learning rate at a step of the run, 0 first: float32 scalar.
 
-  Args:
-    update: the network's optimiser.
-    step: of the run, int32 scalar, 0 first: what the schedule goes by.
-    own_step: steps in which the network learnt before: what warm-up goes by.
-    steps: length of the run.
-
-  Returns:
-    float32 scalar.
+  The schedule goes by that step and the run's length, warm-up by the steps in
+  which the network learnt before.
   """
   left = 1 - jnp.minimum(step, steps) / steps
   factor = {
@@ -133,12 +122,8 @@ def updated(network, gradient, update: Update, step, own_step, steps: int):
 def learnt(state, gradients, model_state, finite, method) -> dict:
   """The networks that have gradients after their step.
 
-  Args:
-    state: TrainState before.
-    gradients: {network: gradient of its loss}.
-    model_state: what the step changes of the segmentor's model state.
-    finite: bool scalar; where it is false, networks stay as they were.
-    method: its optimisers.
+  With what the step changes of the segmentor's model state. Where `finite`, a
+  bool scalar, is false, networks stay as they were.
   """
   own, new = own_steps(state.step, method.adversary), {'segmentor': model_state}
 

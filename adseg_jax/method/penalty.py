@@ -11,18 +11,12 @@ def r1(a, y, mean, adversary: Adversary, due: bool):
 
   Mescheder et al. 2018 (arXiv:1801.04406), on true maps only; lazily, as
   Karras et al. 2020 (arXiv:1912.04958) have it: in one step of k, k times. An
-  image's logit is the mean of its logits, where it has several.
-
-  Args:
-    a: the discriminator of these images, a function of maps.
-    y: true class maps [B,h,w,C].
-    mean: over the batch of all devices.
-    adversary: its r1 and r1_every.
-    due: whether it is this step's; static.
+  image's logit is the mean of its logits, where it has several. Symbols are
+  those of `step.losses`.
 
   Returns:
-    What is added to the discriminator's loss, metrics: 'r1' is the mean of the
-    squared norms.
+    What is added to the discriminator's loss, 0 where none is due; metrics:
+    'r1' is the mean of the squared norms.
   """
   if not due:
     return jnp.float32(0), {}

@@ -8,9 +8,5 @@ def cast(tree, precision: str):
 
   A layer computes in the precision of its kernel, so casting the parameters
   decides it; their gradient comes back in float32 again.
-
-  Args:
-    tree: arrays, such as float32 parameters or a network's logits.
-    precision: 'float32' or 'bfloat16'.
   """
   return jax.tree.map(lambda x: x.astype(precision), tree)

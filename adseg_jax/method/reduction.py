@@ -34,12 +34,10 @@ class Mean(NamedTuple):
 
 
 def mean_over(labels, axis_name: str | None, whole=None) -> Mean:
-  """Means over a batch.
+  """Means over the batch of all devices.
 
-  Args:
-    labels: [B,h,w], of this device's part, or of a part of that.
-    axis_name: the mapped axis of devices, or None.
-    whole: labels of this device's part, where `labels` are not all of them.
+  Of labels [B,h,w] of this device's part, or of a part of that, where `whole`
+  are all of them.
   """
   whole = labels if whole is None else whole
   pixels = total((whole != VOID).sum(), axis_name)
@@ -49,19 +47,22 @@ def mean_over(labels, axis_name: str | None, whole=None) -> Mean:
   )
 
 
-def mean_cross_entropy(logits, labels, mean, method):
-  """The mean cross-entropy, weighted by class, and metrics of the logits.
+def reduced(terms, mean: Mean, method):
+  """The mean of terms [B,h,w] over pixels, or, with the reduction 'sum', over
+  images of sums over pixels; terms are 0 at void."""
+  return mean(
+      terms.sum((1, 2)) if method.adversary.reduction == 'sum' else terms
+  )
 
-  Over pixels, or, with the reduction 'sum', over images of sums over pixels.
+
+def mean_cross_entropy(logits, labels, mean: Mean, method):
+  """The `reduced` cross-entropy, weighted by class, and metrics of the logits.
   """
   terms = weigh(cross_entropy(logits, labels), labels, method.class_weights)
-  metrics = {
+  return reduced(terms, mean, method), {
       'segmentation_loss': mean(terms),
       'pixel_accuracy': mean(jnp.argmax(logits, -1) == labels),
   }
-  if method.adversary.reduction == 'sum':
-    return mean(terms.sum((1, 2))), metrics
-  return metrics['segmentation_loss'], metrics
 
 
 def devices(axis_name: str | None) -> int:

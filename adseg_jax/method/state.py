@@ -80,15 +80,9 @@ def _network(variables, update, name: str) -> Network:
 
 
 def init_state(key, method: Method, image_size: tuple[int, int]) -> TrainState:
-  """The state before the first step.
+  """The state before the first step, for training crops of a size.
 
-  Args:
-    key: typed PRNG key (jax.random.key).
-    method: what is trained.
-    image_size: height and width of a training crop, in pixels.
-
-  Returns:
-    TrainState; the two networks start from keys of their own.
+  The two networks start from keys of their own; the key is a typed one.
 
   Raises:
     UserError: an optimiser names a layer that its network has not.
@@ -138,10 +132,8 @@ def image_keys(state: TrainState, count: int, axis_name: str | None):
 def with_key(state: TrainState, place: int) -> TrainState:
   """The state with a key of its own, for what is random beside these.
 
-  Args:
-    state: whose key is folded with the place.
-    place: 5 for images without labels; those before are taken, see `step_key`,
-      `image_keys` and `accumulation`.
+  Of the places 0 to 3 are taken, as above; 4 is `accumulation`'s, 5 that of
+  images without labels.
   """
   return state.replace(key=jax.random.fold_in(state.key, place))
 

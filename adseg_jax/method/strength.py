@@ -32,14 +32,8 @@ def after(lambda_, metrics, finite, adversary: Adversary):
   """lambda of the next step.
 
   This step would have had the wanted share with lambda pull / ratio: the log
-  of the result is an exponential moving average of that one's log.
-
-  Args:
-    lambda_: of this step, float32 scalar; None stays None.
-    metrics: of the step. Where its gradient_ratio is nan, not measured, or 0,
-      there is nothing to follow: lambda stays.
-    finite: whether the step was; where not, lambda stays.
-    adversary: its pull.
+  of the result is an exponential moving average of that one's log. Where the
+  step was not finite, or its ratio is nan, not measured, or 0, lambda stays.
   """
   if lambda_ is None:
     return None

@@ -28,11 +28,8 @@ def turns(step, adversary: Adversary) -> Turn:
 
   The segmentor goes first: training the adversary first destabilised training
   (Luc et al. 2016, as quoted by later papers). The control, lambda 0, idles
-  when its adversary would learn: the same schedule.
-
-  Args:
-    step: 0 first; not asked where every step is the same.
-    adversary: its start, alternate_every and r1_every.
+  when its adversary would learn: the same schedule. The step, 0 first, is not
+  asked where all are the same.
 
   Raises:
     ValueError: the step decides, and is not known, as under jit.
@@ -67,14 +64,9 @@ def _known(step) -> int:
 
 
 def own_steps(step, adversary: Adversary):
-  """In how many steps before this one each network's turn was.
+  """{network: in how many steps before this one its turn was}.
 
-  Args:
-    step: an int, or int32 scalar; 0 first.
-    adversary: its start and alternate_every.
-
-  Returns:
-    {network: count}, like `step`.
+  Counts are like the step, an int or an int32 scalar; 0 is the first.
   """
   # Products, not minima: they keep an int, for which no device is asked.
   since = (step > adversary.start) * (step - adversary.start)

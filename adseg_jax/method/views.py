@@ -22,12 +22,9 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def strong(images, keys, stride: int):
-  """A strong view of each image.
+  """A strong view of each image [B,H,W,3] in 0..1, by its typed key.
 
-  Args:
-    images: [B,H,W,3] in 0..1.
-    keys: typed PRNG keys [B].
-    stride: pixels per cell of the logits; holes are of whole cells.
+  Holes are of whole cells, of `stride` pixels.
 
   Returns:
     Views [B,H,W,3] in 0..1; bool [B,h,w], the cells that are hidden.

@@ -72,11 +72,8 @@ class FieldOfView(nn.Module):
     for i, (features, size) in enumerate(self.layers):
       features = channels(features, self.width)
       x = Conv(features, size, pool=i in self.pools, name=f'conv{i + 1}')(x)
-    if self.last == 1:
-      # An average and a 1x1 convolution commute.
-      x = x.mean((1, 2), keepdims=True)
-      return Conv(1, 1, activation=None, name='logit')(x)[:, 0, 0, 0]
-    return Conv(1, activation=None, mean=True, name='logit')(x)[:, 0]
+    last = Conv(1, self.last, activation=None, mean=True, name='logit')
+    return last(x)[:, 0]
 
 
 LargeFOV = functools.partial(

@@ -54,16 +54,13 @@ def _divided(side, by):
 
 
 def framed(images, sizes, period: int):
-  """Images whose sides are multiples, the last row and column repeated.
+  """Images [B,H,W,C] with sides in whole periods, last row and column repeated.
 
-  Args:
-    images: [B,H,W,C].
-    sizes: int32 [B,2], the height and width of each picture, the first pixels
-      of an image whose sides are multiples; None: images are pictures.
-    period: that sides become multiples of.
+  With sizes, int32 [B,2], images have such sides and hold pictures of these
+  heights and widths, which are framed in the same way.
 
   Returns:
-    (images, None), or (images, Extent of the pictures with their frames).
+    (images, Extent of the pictures with their frames, or None without sizes).
   """
   if sizes is None:
     for axis in (1, 2):
@@ -84,9 +81,8 @@ def inside(x, extent: Extent | None):
   if extent is None:
     return x
   for axis in (1, 2):
-    place = jnp.arange(x.shape[axis])[None]
-    mask = place < extent.along(x, axis)[:, None]
-    x = jnp.where(mask.reshape(_along(axis, mask.shape)), x, 0)
+    place = jax.lax.broadcasted_iota(jnp.int32, x.shape, axis)
+    x = jnp.where(place < extent.along(x, axis).reshape(-1, 1, 1, 1), x, 0)
   return x
 
 
@@ -100,12 +96,6 @@ def extended(x, extent: Extent | None):
     place = jax.lax.broadcasted_iota(jnp.int32, x.shape, axis)
     x = jnp.where(place < last, x, edge)
   return x
-
-
-def _along(axis: int, shape):
-  """[B,n] as a shape that broadcasts with [B,H,W,C] along an axis."""
-  batch, count = shape
-  return (batch, count, 1, 1) if axis == 1 else (batch, 1, count, 1)
 
 
 def first(x, size):

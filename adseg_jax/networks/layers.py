@@ -3,8 +3,6 @@
 On a CPU, forms that compute the same faster stand in for some: see `fast`.
 """
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -22,60 +20,42 @@ def channels(count: int, width: float) -> int:
 def convolve(
     x, kernel, *, stride: int = 1, dilation: int = 1, centred: bool = False
 ):
-  """'Same' convolution.
+  """'Same': [B,H,W,I], [k,k,I,O] -> [B,ceil(H/stride),ceil(W/stride),O].
 
-  Args:
-    x: [B,H,W,I].
-    kernel: [kh,kw,I,O].
-    stride: step between outputs, in pixels.
-    dilation: step between the kernel's taps, in pixels.
-    centred: each output around the first pixel of its cell of stride x stride,
-      as padding by half the kernel has it, instead of the cell's middle.
-
-  Returns:
-    [B,ceil(H/stride),ceil(W/stride),O].
+  The stride is the step between outputs, the dilation that between taps.
+  Centred, each output is around the first pixel of its cell of stride x stride,
+  as padding by half the kernel has it, instead of the cell's middle.
   """
-  if centred and stride > 1:
-    if fast.applies(x) and kernel.shape[:2] == (1, 1):
-      return fast.pointwise.convolve(x[:, ::stride, ::stride], kernel)
-    reach = (len(kernel) - 1) * dilation
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), ((reach // 2, reach - reach // 2),) * 2,
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    )
-  if fast.applies(x) and (form := fast.form(x, kernel, stride, dilation)):
+  if fast.applies(x) and (
+      form := fast.form(x, kernel, stride, dilation, centred)
+  ):
     return form(x, kernel)
+  before = (len(kernel) - 1) * dilation // 2
+  return _plain(x, kernel, stride, dilation, before if centred else None)
+
+
+def _plain(x, kernel, stride, dilation, before, groups: int = 1):
+  """Padded before as said, or as 'SAME' has it."""
+  reach = (len(kernel) - 1) * dilation
   return jax.lax.conv_general_dilated(
-      x, kernel, (stride, stride), 'SAME', rhs_dilation=(dilation, dilation),
+      x, kernel, (stride, stride),
+      'SAME' if before is None else ((before, reach - before),) * 2,
+      rhs_dilation=(dilation, dilation), feature_group_count=groups,
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
 
 
 def convolve_depthwise(x, kernel, *, stride: int = 1, dilation: int = 1):
-  """Convolution of each channel by itself.
+  """[B,H,W,C], [k,k,1,C] -> [B,ceil(H/stride),ceil(W/stride),C].
 
-  Output i lies at the same pixels whatever the side is: where the stride
-  divides it, 'same' convolution's.
-
-  Args:
-    x: [B,H,W,C].
-    kernel: [k,k,1,C].
-    stride: step between outputs, in pixels.
-    dilation: step between the kernel's taps, in pixels.
-
-  Returns:
-    [B,ceil(H/stride),ceil(W/stride),C].
+  Each channel by itself. Output i lies at the same pixels whatever the side is:
+  where the stride divides it, 'same' convolution's.
   """
   reach = (len(kernel) - 1) * dilation
   before = max(0, reach + 1 - stride) // 2
   if fast.applies(x) and 1 in (stride, dilation):
     return fast.depthwise.convolve(x, kernel, stride, dilation, before)
-  return jax.lax.conv_general_dilated(
-      x, kernel, (stride, stride), ((before, reach - before),) * 2,
-      rhs_dilation=(dilation, dilation), feature_group_count=x.shape[-1],
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-  )
+  return _plain(x, kernel, stride, dilation, before, groups=x.shape[-1])
 
 
 def max_pool(x):
@@ -95,37 +75,26 @@ def max_pool(x):
   return x
 
 
-@functools.lru_cache
 def linear_taps(size: int, target: int):
-  """Lower and upper source index [target] and the upper one's weight."""
-  position = (np.arange(target) + 0.5) * size / target - 0.5
-  position = np.clip(position, 0, size - 1)
-  lower = np.minimum(np.floor(position), size - 1).astype(np.int32)
-  upper = np.minimum(lower + 1, size - 1)
-  return lower, upper, (position - lower).astype(np.float32)
+  """Lower and upper source index [target] and the upper one's weight.
 
-
-def _symbolic_taps(size, target):
-  """`linear_taps` where a side is a symbol, as in an exported program.
-
-  In whole numbers: (i + 1/2) size / target - 1/2 over a common denominator,
-  which is exact while 2 size target is below 2^31.
+  (i + 1/2) size / target - 1/2 in whole numbers over a common denominator. Of
+  symbols, the sides of an exported program, exact while 2 size target < 2^31.
   """
-  place = (2 * jnp.arange(target) + 1) * size - target
-  place = jnp.clip(place, 0, 2 * target * (size - 1))
+  known = isinstance(size, int) and isinstance(target, int)
+  xp = np if known else jnp
+  place = (2 * xp.arange(target) + 1) * size - target
+  place = xp.clip(place, 0, 2 * target * (size - 1))
   lower, rest = place // (2 * target), place % (2 * target)
-  weight = rest.astype(jnp.float32) / jnp.float32(2 * target)
-  return lower, jnp.minimum(lower + 1, size - 1), weight
+  weight = rest.astype(xp.float32) / xp.float32(2 * target)
+  lower = lower.astype(xp.int32)
+  return lower, xp.minimum(lower + 1, size - 1), weight
 
 
 def _resize_axis(x, target: int, axis: int):
-  size = x.shape[axis]
-  if size == target:
+  if x.shape[axis] == target:
     return x
-  known = isinstance(size, int) and isinstance(target, int)
-  lower, upper, weight = (linear_taps if known else _symbolic_taps)(
-      size, target
-  )
+  lower, upper, weight = linear_taps(x.shape[axis], target)
   weight = weight.reshape((-1,) + (1,) * (x.ndim - axis - 1)).astype(x.dtype)
   weight = jnp.broadcast_to(weight, (target, *x.shape[axis + 1:]))
   weight = weight.reshape((1,) * axis + weight.shape)
@@ -154,7 +123,7 @@ class Conv(nn.Module):
     pool: 2x2 max pool afterwards. A maximum, the bias and ReLU commute, so
       the pool goes first and the rest works on a quarter of the pixels.
     activation: applied last, or None.
-    mean: average over the image, for a 3x3 kernel without activation.
+    mean: average over the image, without activation.
     centred: as of `convolve`.
   """
 
@@ -184,34 +153,28 @@ class Conv(nn.Module):
         (self.size, self.size, sum(depths), self.features),
     )
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
-    if len(parts) == 1:
-      x = self.multiply(parts[0].astype(kernel.dtype), kernel)
+    parts = jax.tree.map(lambda x: x.astype(kernel.dtype), parts)
+    form = len(parts) == 1 and fast.applies(*parts) and fast.form_of_layer(
+        self, *parts
+    )
+    if form:
+      x = form(*parts, kernel)
     else:
       x = self.join(parts, jnp.split(kernel, np.cumsum(depths)[:-1], 2))
     return jax.tree.map(lambda x: self.finish(x, bias), x)
 
   def join(self, parts, kernels):
-    """The convolution of parts joined: a sum, since it is linear."""
+    """The convolution of parts joined, a sum; its pool or its mean, if any."""
     *others, last = (
         jax.tree.map(lambda x, kernel=kernel: convolve(
-            x.astype(kernel.dtype), kernel, stride=self.stride,
-            dilation=self.dilation, centred=self.centred,
+            x, kernel, stride=self.stride, dilation=self.dilation,
+            centred=self.centred,
         ), part) for part, kernel in zip(parts, kernels, strict=True)
     )
     x = jax.tree.map(lambda x: sum(others, x), last)
-    return jax.tree.map(max_pool, x) if self.pool else x
-
-  def multiply(self, x, kernel):
-    """The convolution, with the pool or the mean where there is one."""
-    if fast.applies(x) and (form := fast.form_of_layer(self, x)):
-      return form(x, kernel)
-    x = convolve(
-        x, kernel, stride=self.stride, dilation=self.dilation,
-        centred=self.centred,
-    )
     if self.mean:
       return x.mean((1, 2), dtype=jnp.float32)
-    return max_pool(x) if self.pool else x
+    return jax.tree.map(max_pool, x) if self.pool else x
 
   def finish(self, x, bias):
     """Bias and activation."""
@@ -220,14 +183,7 @@ class Conv(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-  """Convolution of each channel by itself, with bias and activation.
-
-  Attributes:
-    size: side of the square kernel.
-    stride: step between outputs.
-    dilation: step between taps.
-    activation: applied last, or None.
-  """
+  """Convolution of each channel by itself; attributes are Conv's."""
 
   size: int = 3
   stride: int = 1

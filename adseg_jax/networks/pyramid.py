@@ -28,13 +28,8 @@ def standardize(images):
 def blur(x, taps, stride: int = 1, extent=None):
   """Separable filter of [B,H,W,C], at the edges over the taps inside.
 
-  A sum of shifted slices: XLA's depthwise convolution is slow on CPU.
-
-  Args:
-    x: [B,H,W,C].
-    taps: weights; an even count is centred between two pixels.
-    stride: step between outputs, in pixels.
-    extent: Extent of pictures that are smaller than their canvas.
+  An even count of taps is centred between two pixels. A sum of shifted slices:
+  XLA's depthwise convolution is slow on CPU.
 
   Returns:
     [B,ceil(H/stride),ceil(W/stride),C].
@@ -68,14 +63,8 @@ def _blur_axis(x, taps, stride, axis, end):
 def _share(number, end, taps, stride):
   """Sum of the taps that are inside, for each of the outputs along an axis.
 
-  Args:
-    number: of outputs.
-    end: the side of the input, or of each picture in it, int32 [B].
-    taps: weights.
-    stride: step between outputs.
-
-  Returns:
-    [1,number] or [B,number]; 1 where no tap is inside.
+  [1,number], or [B,number] where `end` is that of each picture, int32 [B]; 1
+  where no tap is inside.
   """
   count = len(taps)
   sums = np.array([
@@ -91,17 +80,10 @@ def _share(number, end, taps, stride):
 
 
 def local_normalize(images, extent=None):
-  """Zero mean and unit deviation over each pixel's neighbourhood.
+  """Zero mean and unit deviation over each pixel's neighbourhood, [B,H,W,3].
 
   Flat neighbourhoods stay near zero: a deviation below a hundredth of full
   range is noise, and is not amplified beyond that.
-
-  Args:
-    images: [B,H,W,3] in 0..1.
-    extent: Extent of pictures that are smaller than their canvas.
-
-  Returns:
-    [B,H,W,3].
   """
   taps = (1 / WINDOW,) * WINDOW
   centred = images - blur(images, taps, extent=extent)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from adseg_jax.config import LESSONS, Experiment
 from adseg_jax.errors import UserError
+from adseg_jax.method.turns import turns
+from adseg_jax.method.unlabelled import TERMS
 
 _PLACES = 'unlabelled', 'unlabelled_split'
 
@@ -39,14 +41,15 @@ def _needs(experiment) -> Iterator[str]:
   """Yields what a lesson lacks."""
   options, adversary = experiment.unlabelled, experiment.adversary
   none = experiment.data.labelled == 1 and not _more(experiment.data)
-  late = options.start >= experiment.optimizer.steps
   for fields, lacks, what in (
       (LESSONS, none, 'there are no unlabelled images: give --data.labelled '
        '0.125, or a folder as --data.unlabelled'),
       (LESSONS[:2], not adversary.weight, 'there is no discriminator: give an '
        '--adversary.weight above 0, or 0 here'),
-      (LESSONS[1:], late, f'it would start in step {options.start + 1} of '
-       f'{experiment.optimizer.steps}: give a lower --unlabelled.start'),
+      (_late(experiment), True,
+       f'it would start in step {options.start + 1} of '
+       f'{experiment.optimizer.steps} and is in no turn from there on: give a '
+       'lower --unlabelled.start'),
       (LESSONS[:1], adversary.feature_matching, 'there is no true map whose '
        'features theirs could match: give --adversary.no-feature-matching, or '
        '0 here'),
@@ -57,6 +60,22 @@ def _needs(experiment) -> Iterator[str]:
     for field in fields:
       if lacks and getattr(options, field):
         yield f'--unlabelled.{field} is {getattr(options, field):g}: {what}'
+
+
+def _late(experiment) -> list[str]:
+  """The lessons that are in no turn of the run's, once they may begin."""
+  start, adversary = experiment.unlabelled.start, experiment.adversary
+  both = max(start, adversary.start)
+  period = 2 * adversary.alternate_every
+  # Where the segmentor idles, it learns again when the next period begins.
+  again = both + (period and (adversary.start - both) % period)
+  return [
+      name for name in LESSONS[1:] if not any(
+          step < experiment.optimizer.steps
+          and TERMS[name].due(turns(step, adversary))
+          for step in (start, both, again)
+      )
+  ]
 
 
 def _domain(experiment) -> Iterator[str]:

@@ -26,7 +26,7 @@ from adseg_jax.training import (
 )
 from adseg_jax.training.checkpoint import saved_steps
 from adseg_jax.training.interrupt import Interruption
-from adseg_jax.training.validation import checked
+from adseg_jax.training.validation import method_of
 from adseg_jax.wording import counted
 
 
@@ -55,7 +55,7 @@ def train(
   """
   workdir = epath.Path(workdir)
   dataset = datasets.find(experiment.data)
-  method = checked(experiment, dataset, jax.device_count())
+  method = method_of(experiment, dataset, jax.device_count())
   if profile:
     tracing.check(workdir)
   record.check(workdir, experiment, amend)

@@ -23,16 +23,18 @@ _SIDE = 2**16 - 1
 _WIDTH = 16
 
 
-def checked(experiment: Experiment, dataset: Dataset, devices: int) -> Method:
-  """The Method of an experiment on a data set, if its settings can work.
+def method_of(experiment: Experiment, dataset: Dataset, devices: int) -> Method:
+  """The method of an experiment that can work, as far as its settings tell.
 
-  Arguments and errors are those of `validate`.
+  Raises:
+    UserError: as `validate`; a network, class or folder of images without
+      labels that there is none of, or a discriminator that can't do its part.
   """
-  method = make_method(experiment, len(dataset.classes))
+  method, data = make_method(experiment, len(dataset.classes)), experiment.data
   validate(experiment, method.segmentor.stride, devices)
-  unlabelled.check(method, experiment.data.crop)
-  shares.pictures(experiment.data.unlabelled)
-  given_weights(experiment.data, dataset.classes)
+  unlabelled.check(method, data.crop)
+  shares.check(data, data.train or dataset.train)
+  given_weights(data, dataset.classes)
   return method
 
 
@@ -130,7 +132,8 @@ def rules(stride: int, devices: int) -> tuple[tuple, ...]:
       ('adversary.r1', *_real(1e6)),
       ('adversary.r1_every', *_whole(1)),
       *((f'unlabelled.{name}', *_real(1e6)) for name in LESSONS),
-      ('unlabelled.trust', *_real(1)),
+      # Of nothing is a discriminator more than sure.
+      ('unlabelled.trust', lambda x: 0 <= x < 1, '0 <= trust < 1'),
       ('unlabelled.confidence', *_real(1)),
       ('unlabelled.start', *_whole(0)),
       ('optimizer.steps', *_whole(1)),

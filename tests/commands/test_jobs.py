@@ -273,6 +273,12 @@ def test_a_run_that_was_stopped_is_no_failure(script):
      '--data.fold is 5'),
     (['--arm', 'a', '--arm', 'b', 'adversary.tau', '2'], '--adversary.tau is'),
     (['--set', 'data.class-weights', 'sea=1'], 'sea'),
+    (['--arm', 'a', 'data.labelled', '0.5', 'unlabelled.self-training', '0.1'],
+     'one logit an image'),
+    (['--arm', 'a', 'data.unlabelled', 'gone', 'unlabelled.fixmatch', '1'],
+     'gone: no such folder'),
+    (['--arm', 'a', 'data.unlabelled-split', 'train', 'unlabelled.fixmatch',
+      '1'], 'that is the training split'),
 ])
 def test_what_a_later_run_would_refuse_starts_nothing(script, options, words):
   for more in ((), ('--list',)):

@@ -4,6 +4,7 @@ import os
 import layouts
 import pytest
 
+from adseg_jax.config import Data
 from adseg_jax.data import shares
 from adseg_jax.errors import UserError
 
@@ -93,3 +94,9 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     layouts.save(layouts.photo(), tmp_path / name)
   with pytest.raises(UserError, match=r'names that two files share: .*a'):
     shares.pictures(str(tmp_path))
+
+
+def test_images_with_labels_do_not_come_again_without():
+  with pytest.raises(UserError, match='split train: that is the training'):
+    shares.check(Data(unlabelled_split='train'), 'train')
+  shares.check(Data(unlabelled_split='more'), 'train')

@@ -2,16 +2,26 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
-from miniature import make_batch, make_method, make_state, same
+from miniature import (
+    HEAVY,
+    assert_close,
+    assert_same_metrics,
+    make_batch,
+    make_method,
+    make_state,
+    same,
+)
 
-from adseg_jax.method.augmentation import Change, changed, draw
+from adseg_jax.method.augmentation import Change, changed, draw, returned
 from adseg_jax.method.forward import judge
 from adseg_jax.method.state import image_keys
+from adseg_jax.method.step import train_step
 
 KINDS = 'flip', 'translation', 'cutout'
 CELLS = 16, 24
@@ -37,6 +47,13 @@ def test_by_hand(options, expected):
   x = jnp.arange(1.0, 7.0).reshape(1, 2, 3, 1)
   found = changed(x, change(**options), 1)
   np.testing.assert_array_equal(found[0, :, :, 0], expected)
+
+
+def test_what_was_moved_returns():
+  x = jnp.arange(1.0, 7.0).reshape(1, 2, 3, 1)
+  moved = change(True, (0, 1))
+  found = returned(changed(x, moved, 1)[..., 0], moved)
+  np.testing.assert_array_equal(found[0], [[0, 2, 3], [0, 5, 6]])
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -122,3 +139,32 @@ def test_true_and_fake_are_changed_alike(encoding):
   if encoding == 'basic':
     moved = changed(y, drawn, 1)
     np.testing.assert_allclose(one, look(plain, moved, s_x)[0], rtol=1e-5)
+
+
+class Pixels(nn.Module):
+  """A logit for each pixel, of its own classes alone."""
+
+  @nn.compact
+  def __call__(self, maps, images):
+    del images
+    slope = self.param('slope', lambda _: jnp.float32(4))
+    return slope * (maps[..., 0] - maps[..., 1])
+
+
+def test_void_is_left_out_where_it_was():
+  """Where no pixel sees another, mirrored maps are as good as the maps."""
+  def after_a_step(**adversary):
+    method = make_method(discriminator=Pixels(), update=HEAVY, **adversary)
+    step = jax.jit(functools.partial(train_step, method=method))
+    batch = make_batch(count=8, void=0.0)
+    batch['label'][:, :, :6] = 255
+    return step(make_state(method), batch)
+
+  (state, metrics), (plain, usual) = (
+      after_a_step(augment=kinds) for kinds in (('flip',), ())
+  )
+  assert_close(
+      (state.segmentor, state.discriminator),
+      (plain.segmentor, plain.discriminator), 1e-5,
+  )
+  assert_same_metrics([metrics], [usual], 1e-5)

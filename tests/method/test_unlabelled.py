@@ -284,7 +284,9 @@ def test_fixmatch(darker, reduction):
 
 
 ALL = dict.fromkeys(LESSONS, 1.0) | {'average': 0.9, 'confidence': 0.4}
-NAMES = {name for _, names, _ in unlabelled.TERMS.values() for name in names}
+NAMES = {
+    name for term in unlabelled.TERMS.values() for name in term.metrics
+}
 
 
 def test_every_lesson_has_a_term():
@@ -342,6 +344,21 @@ def test_views_and_masks_are_drawn_anew_in_each_step():
       for at in (0, 1, 0)
   ]
   assert losses[0] == losses[2] != losses[1]
+
+
+def test_an_image_and_its_view_have_dropout_of_their_own(monkeypatch):
+  monkeypatch.setattr(views, 'strong', lambda images, keys, stride: (
+      images, jnp.zeros((len(images), 4, 4), bool)
+  ))
+  method = dataclasses.replace(
+      make_method(fixmatch=1.0), segmentor=Mini(dropout=0.5)
+  )
+  state = make_state(method)
+  lesson = unlabelled.Lesson(
+      state.segmentor.params, state.discriminator.params, make_batches(),
+      state, method, BOTH, None,
+  )
+  assert not np.allclose(lesson.logits, lesson.strong[0])
 
 
 SHARES = (0.0, 0.9, 0.3, 1.1, 0.5, 0.1, 0.7, 0.6)

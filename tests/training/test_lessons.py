@@ -24,7 +24,7 @@ ALL = Unlabelled(
     adversarial=0.1, self_training=0.1, mean_teacher=1.0, fixmatch=1.0,
     confidence=0.4, start=2,
 )
-NAMES = {name for _, names, _ in TERMS.values() for name in names}
+NAMES = {name for term in TERMS.values() for name in term.metrics}
 TRAINING = tuple(f'train/{index:02}' for index in range(11))
 
 
@@ -131,6 +131,7 @@ def test_the_fingerprint_is_of_what_has_labels(tiny, more):
 @pytest.mark.parametrize('lessons,data,said', [
     (ALL, {'labelled': 1.0, 'unlabelled': ''}, 'there are no unlabelled'),
     (ALL, {'unlabelled': 'nowhere'}, 'nowhere: no such folder'),
+    (ALL, {'unlabelled_split': 'train'}, 'that is the training split'),
     (Unlabelled(), {}, 'nothing learns from it'),
 ])
 def test_mistakes_are_found_before_anything_is_loaded(

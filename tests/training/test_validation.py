@@ -81,7 +81,7 @@ def test_the_defaults_work_on_one_and_on_eight_devices():
     ('adversary.r1_every', 1),
     ('data.labelled', 1e-6), ('data.labelled', 1.0), ('data.labelled', 2.0),
     ('data.labelled', 2.0**31 - 1), ('unlabelled.fixmatch', 0.0),
-    ('unlabelled.trust', 0.0), ('unlabelled.trust', 1.0),
+    ('unlabelled.trust', 0.0), ('unlabelled.trust', 0.99),
     ('unlabelled.confidence', 1.0), ('unlabelled.start', 0),
     ('adversary.alternate_every', 0), ('optimizer.steps', 1),
     ('evaluation.every', 1), ('evaluation.batch', 8), ('evaluation.panels', 0),
@@ -126,7 +126,7 @@ def test_the_last_value_that_works(field, value):
     ('data.labelled', -0.5, '-0.5'), ('data.labelled', 2.0**31, '2147483648.0'),
     ('unlabelled.adversarial', -0.1, '-0.1'),
     ('unlabelled.mean_teacher', 1.1e6, '1100000.0'),
-    ('unlabelled.trust', 1.1, '1.1'), ('unlabelled.confidence', -0.1, '-0.1'),
+    ('unlabelled.trust', 1.0, '1.0'), ('unlabelled.confidence', -0.1, '-0.1'),
     ('unlabelled.start', -1, '-1'),
     ('optimizer.steps', 0, '0'), ('evaluation.every', 0, '0'),
     ('evaluation.batch', 0, '0'), ('evaluation.batch', 20, '20'),
@@ -195,6 +195,11 @@ DOMAIN = {'unlabelled.another_domain': True}
     *((FOLDER | {f'unlabelled.{name}': 0.5, 'unlabelled.start': 1000},
        f'{name} is 0.5: it would start in step 1001 of 1000')
       for name in LESSONS[1:]),
+    # The segmentor idles in steps 500 to 999.
+    *((FOLDER | {f'unlabelled.{name}': 0.5, 'unlabelled.start': 500,
+                 'adversary.alternate_every': 500, 'segmentor.average': 100},
+       f'{name} is 0.5: it would start in step 501 of 1000')
+      for name in LESSONS[1:]),
     (LABELS | {'unlabelled.adversarial': 1.0,
                'adversary.feature_matching': True},
      'adversarial is 1: there is no true map'),
@@ -228,6 +233,9 @@ def test_what_teaches_nothing_is_refused(fields, said):
     FOLDER | {'unlabelled.mean_teacher': 1.0, 'segmentor.average': 100,
               'unlabelled.start': 999},
     LABELS | {'unlabelled.fixmatch': 1.0, 'adversary.feature_matching': True},
+    *(FOLDER | {'unlabelled.self_training': 0.5, 'unlabelled.start': start,
+                'adversary.start': 10, 'adversary.alternate_every': every}
+      for start, every in ((509, 500), (510, 490), (0, 500), (998, 1))),
     DOMAIN | FOLDER, DOMAIN | FOLDER | {'unlabelled.fixmatch': 1.0},
     DOMAIN | {'data.unlabelled_split': 'elsewhere'},
 ])

@@ -12,16 +12,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from adseg_jax.networks.fast import (
-    blocks,
-    depthwise,
-    means,
-    patches,
-    pointwise,
-    tiles,
-)
+from adseg_jax.networks.fast import depthwise, products, tiles
 
-__all__ = ['applies', 'depthwise', 'form', 'form_of_layer', 'pointwise']
+__all__ = ['applies', 'depthwise', 'form', 'form_of_layer']
 
 
 def applies(x) -> bool:
@@ -35,14 +28,17 @@ def applies(x) -> bool:
   )
 
 
-def form(x, kernel, stride: int, dilation: int):
+def form(x, kernel, stride: int, dilation: int, centred: bool):
   """(x, kernel) -> 'same' convolution, or None where the plain form is best."""
-  if kernel.shape[:2] == (1, 1) and stride == 1:
-    return pointwise.convolve
+  centred = centred and stride > 1
+  if kernel.shape[:2] == (1, 1) and (centred or stride == 1):
+    return functools.partial(products.pointwise, stride=stride)
+  if centred:
+    return None
   if stride == dilation == 1 and _tiles_pay(x, kernel):
     return tiles.convolve
   if dilation == 1 and _patches_pay(x, kernel, stride):
-    return functools.partial(patches.convolve, stride=stride)
+    return functools.partial(products.patches, stride=stride)
   return None
 
 
@@ -52,10 +48,10 @@ def form_of_layer(layer, x):
   None where that is best computed as a convolution and what follows it.
   """
   if layer.mean and layer.size == 3:
-    return means.mean_of_convolution
+    return products.mean
   simple = layer.dilation == layer.stride == 1
   if layer.pool and simple and x.shape[-1] <= 4 and min(x.shape[1:3]) > 1:
-    return blocks.convolve_and_pool
+    return products.pooled
   return None
 
 

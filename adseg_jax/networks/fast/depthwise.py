@@ -18,42 +18,30 @@ from adseg_jax.networks.extents import ceil_to
 ROWS = 4
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def convolve(x, kernel, stride: int, dilation: int, before: int):
-  """Equal to the plain form but for rounding.
+  """[B,H,W,C], [k,k,1,C] -> [B,ceil(H/stride),ceil(W/stride),C].
 
-  Args:
-    x: [B,H,W,C].
-    kernel: [k,k,1,C].
-    stride: step between outputs, in pixels.
-    dilation: step between taps, in pixels; this or the stride is 1.
-    before: rows and columns of zeros before the first.
-
-  Returns:
-    [B,ceil(H/stride),ceil(W/stride),C].
+  Behind `before` rows and columns of zeros; the stride, from output to output,
+  or the dilation, from tap to tap, is 1.
   """
-  return _convolve(stride, dilation, before, x, kernel)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _convolve(stride, dilation, before, x, kernel):
   size = tuple(-(-side // stride) for side in x.shape[1:3])
   return _slide(x, kernel[:, :, 0], (before, before), size, stride, dilation)
 
 
-def _forward(stride, dilation, before, x, kernel):
-  return _convolve(stride, dilation, before, x, kernel), (x, kernel)
+def _forward(x, kernel, *form):
+  return convolve(x, kernel, *form), (x, kernel)
 
 
 def _backward(stride, dilation, before, kept, gradient):
-  x, kernel = kept
+  (x, kernel), form = kept, (stride, dilation, before)
   return (
-      _input_gradient(gradient, kernel[:, :, 0], x.shape, stride, dilation,
-                      before),
-      _kernel_gradient(x, gradient, len(kernel), stride, dilation, before),
+      _input_gradient(gradient, kernel[:, :, 0], x.shape, *form),
+      _kernel_gradient(x, gradient, len(kernel), *form),
   )
 
 
-_convolve.defvjp(_forward, _backward)
+convolve.defvjp(_forward, _backward)
 
 
 def _framed(x, before, after_last):

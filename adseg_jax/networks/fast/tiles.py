@@ -27,9 +27,9 @@ class Transform(NamedTuple):
   """Matrices for kernels of k x k and tiles of t x t inputs, m x m outputs.
 
   Attributes:
-    data: [t^2,t^2]: a tile -> its values at the points.
-    kernel: [t^2,k^2]: the same of a kernel.
-    result: [m^2,t^2]: products at the points -> outputs.
+    data: [t^2,t^2], a tile -> its values at the points.
+    kernel: [t^2,k^2], the same of a kernel.
+    result: [m^2,t^2], products at the points -> outputs.
     real: how many of the points come first, as one real number; of the
       others, all real parts come next, then all imaginary ones.
   """
@@ -83,15 +83,7 @@ def _fourier(size: int, tile: int) -> Transform:
 
 
 def convolve(x, kernel):
-  """'Same' convolution of stride 1, equal to the plain one but for rounding.
-
-  Args:
-    x: [B,H,W,I].
-    kernel: [k,k,I,O], k odd.
-
-  Returns:
-    [B,H,W,O].
-  """
+  """'Same' convolution: [B,H,W,I], [k,k,I,O] with odd k -> [B,H,W,O]."""
   size, _, i, o = kernel.shape
   b, h, w, _ = x.shape
   form = transform(size)

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from adseg_jax.errors import UserError
-from adseg_jax.networks.pretrained import efficientnet_lite, resnet, vgg16
-from adseg_jax.networks.pretrained.folded import convert
+from adseg_jax.networks.pretrained import layouts
+from adseg_jax.networks.pretrained.convert import convert
 from adseg_jax.networks.pretrained.readers import read
 from adseg_jax.networks.segmentors import CONSTANTS, ENCODERS
 
@@ -18,9 +18,6 @@ HUB_FILE = 'model.safetensors'
 IMAGENET = 'imagenet'
 # imagenet where there are such for the network, else random ones.
 AUTO = 'auto'
-ENCODER = 'encoder'
-# By whether an encoder's blocks have a depthwise convolution.
-FAMILIES = {True: efficientnet_lite.FAMILY, False: resnet.FAMILY}
 # The extra `lite`: Google's weights (Apache-2.0), which someone packed.
 PACKAGES = {
     ENCODERS[f'efficientnet_lite{size}']:
@@ -55,15 +52,12 @@ def load(weights: str, segmentor, network) -> Pretrained:
     segmentor: the Linen module.
     network: what has its parameters, or only their shapes, as `params`.
 
-  Returns:
-    Pretrained.
-
   Raises:
     UserError: one line: no such file or package, weights of another network,
       a layer that is missing or of another shape, or a network that takes no
       weights.
   """
-  if not _backbone(network.params):
+  if not layouts.of(network.params):
     raise UserError(
         f'--segmentor.weights {weights}: there are none for '
         f'{type(segmentor).__name__} but those of its runs: give the workdir '
@@ -80,28 +74,18 @@ def load(weights: str, segmentor, network) -> Pretrained:
 
 def fit(path: Path, params) -> Pretrained:
   """The part of `load` that does not ask for the network's width."""
-  arrays = read(path)
-  if _backbone(params) == vgg16.BACKBONE:
-    tree, mean = vgg16.convert(arrays, params, path)
-  else:
-    inner = params[ENCODER]
-    family = FAMILIES['depthwise' in inner['stage1_1']]
-    encoder, mean = convert(arrays, inner, path, family)
-    tree = {ENCODER: encoder}
+  tree, mean = convert(read(path), params, path, layouts.of(params))
   return Pretrained(tree, mean, [name for name in params if name not in tree])
 
 
 def start(network, pretrained: Pretrained):
-  """The network with these weights in place of its own.
+  """The network, as init_state gives it, with these weights for its own.
 
-  Args:
-    network: training state of a network, as init_state gives it; its
-      optimiser's state must not depend on the parameters' values.
-    pretrained: what `load` gave for it.
+  Its optimiser's state must not depend on the parameters' values.
   """
   # Copies: a step overwrites its state's memory, which may be a file's else.
   found = jax.tree.map(jnp.array, pretrained.params)
-  backbone = _backbone(network.params)
+  backbone = layouts.of(network.params).root
   inner = {**network.params[backbone], **found.pop(backbone)}
   return network.replace(
       params={**network.params, **found, backbone: inner},
@@ -112,13 +96,6 @@ def start(network, pretrained: Pretrained):
   )
 
 
-def _backbone(params) -> str | None:
-  """The part of a network that weights are for."""
-  return next(
-      (name for name in (vgg16.BACKBONE, ENCODER) if name in params), None
-  )
-
-
 def installed(segmentor) -> Path:
   """The file of ImageNet weights in the package that has them.
 
@@ -126,15 +103,14 @@ def installed(segmentor) -> Path:
   """
   option = f'--segmentor.weights {IMAGENET}'
   encoder = getattr(segmentor, 'encoder', None)
-  package = PACKAGES.get(encoder)
-  if package is None:
-    name = next(
-        (name for name, make in ENCODERS.items() if make is encoder),
-        type(segmentor).__name__,
-    )
+  if encoder not in PACKAGES:
+    names = {make: name for name, make in ENCODERS.items()}
     raise UserError(
-        f'{option}: no package has those of {name}: give the path of a file'
+        f'{option}: no package has those of '
+        f'{names.get(encoder, type(segmentor).__name__)}: give the path of a '
+        'file'
     )
+  package = PACKAGES[encoder]
   try:
     files = importlib.metadata.distribution(package).files or ()
   except importlib.metadata.PackageNotFoundError:

@@ -19,13 +19,9 @@ def places(segmentor, size: tuple[int, int]):
 
   The same network with one class more tells: none need name its class layers.
 
-  Args:
-    segmentor: Linen module with `num_classes`.
-    size: height and width of images that it takes.
-
   Returns:
-    Its variables, with a tuple of integers for each array, 0 where a side has
-    nothing to do with classes.
+    Its variables on images of a size, with a tuple of integers for each array,
+    0 where a side has nothing to do with classes.
 
   Raises:
     UserError: a side has more places than those of classes.
@@ -56,18 +52,15 @@ def places(segmentor, size: tuple[int, int]):
 
 
 def adopted(fresh, trained, counts, pairs):
-  """Variables of a network that knows some classes, and begins with others.
+  """Fresh variables, with trained ones of other classes where both have places.
+
+  What comes from a new class has no weight at first in what was there before.
 
   Args:
-    fresh: its variables as they are initialised.
+    fresh: a network's variables as they are initialised.
     trained: those of the same network with its own classes.
     counts: what `places` gives.
     pairs: (number here, number there) of each class that both have.
-
-  Returns:
-    The tree of fresh: of trained where both have a place, of fresh where a
-    class is new. What comes from a new class has no weight at first in what
-    was there before.
   """
   here, there = np.reshape(np.array(pairs, int), (-1, 2)).T
 

@@ -85,10 +85,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-  """The tensors of a state dict.
-
-  Args:
-    path: a file by torch.save, of any age.
+  """The tensors of a state dict, in a file by torch.save of any age.
 
   Raises:
     UserError: it names anything but tensors, or is no state dict.

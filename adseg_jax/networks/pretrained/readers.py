@@ -22,10 +22,7 @@ SAFETENSORS = {
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-  """All arrays of a file, by the names that they have in it.
-
-  Args:
-    path: its ending tells the format.
+  """All arrays of a file, by their names in it; its ending tells the format.
 
   Raises:
     UserError: no such format, missing or broken.

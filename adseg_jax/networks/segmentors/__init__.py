@@ -10,19 +10,43 @@ their first pixels, and have sides in whole periods. A picture's logits, the
 first ceil(size / stride), are then those that it has alone.
 """
 
+import functools
+
 from adseg_jax.networks.segmentors.colours import CONSTANTS
 from adseg_jax.networks.segmentors.deeplab import DeepLabV3Plus
 from adseg_jax.networks.segmentors.dilated import Dilated8
-from adseg_jax.networks.segmentors.encoders import ENCODERS
+from adseg_jax.networks.segmentors.efficientnet_lite import (
+    EfficientNetLite,
+    scaled,
+)
 from adseg_jax.networks.segmentors.fcn import FCN8s, FCN16s, FCN32s
 from adseg_jax.networks.segmentors.fpn import FPN
 from adseg_jax.networks.segmentors.multiscale import MultiScale
+from adseg_jax.networks.segmentors.resnet import (
+    RESNET18,
+    RESNET34,
+    RESNET50,
+    RESNET101,
+    ResNet,
+)
 from adseg_jax.networks.segmentors.resolution import (
     at_pixels,
     downsample_labels,
     resize_logits,
 )
 from adseg_jax.networks.segmentors.unet import UNet
+
+# (width=, output_stride=, recompute=) -> Linen module. Lite's coefficients of
+# width and depth: Google's tensorflow/tpu, efficientnet_lite_builder.py.
+ENCODERS = {
+    'efficientnet_lite0': functools.partial(EfficientNetLite, scaled(1.0, 1.0)),
+    'efficientnet_lite1': functools.partial(EfficientNetLite, scaled(1.0, 1.1)),
+    'efficientnet_lite2': functools.partial(EfficientNetLite, scaled(1.1, 1.2)),
+    'resnet18': functools.partial(ResNet, RESNET18),
+    'resnet34': functools.partial(ResNet, RESNET34),
+    'resnet50': functools.partial(ResNet, RESNET50),
+    'resnet101': functools.partial(ResNet, RESNET101),
+}
 
 SEGMENTORS = {
     'multiscale': MultiScale,

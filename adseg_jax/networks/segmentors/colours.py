@@ -10,13 +10,10 @@ CONSTANTS = 'constants'
 
 
 def standardized(module, images, mean, deviation):
-  """(images - the module's mean) / deviation, both of each colour.
+  """(images [B,H,W,3] in 0..1 - mean) / deviation, both of each colour.
 
-  Args:
-    module: Linen module in its compact method; it gets the variable `mean`.
-    images: [B,H,W,3] in 0..1.
-    mean: what the variable is without pretrained weights.
-    deviation: that the first kernel expects.
+  The module, in its compact method, gets the variable `mean`, which is the
+  given one without pretrained weights.
   """
   mean = module.variable(CONSTANTS, 'mean', lambda: jnp.asarray(mean)).value
   deviation = jnp.asarray(deviation).reshape(1, 1, 1, 3)

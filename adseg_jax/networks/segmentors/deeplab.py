@@ -29,12 +29,7 @@ RATES = 6, 12, 18  # at a stride of 16; doubled at 8
 
 
 class Pooling(nn.Module):
-  """Atrous spatial pyramid pooling: 1x1 and 3x3 of several rates, joined.
-
-  Attributes:
-    features: of each, and of the result.
-    rates: steps between the taps of the 3x3, in cells.
-  """
+  """Atrous spatial pyramid pooling: 1x1 and 3x3 of several rates, joined."""
 
   features: int
   rates: tuple[int, ...]
@@ -51,12 +46,7 @@ class Pooling(nn.Module):
 
 
 class Decoder(nn.Module):
-  """The head: the encoder's last map, pooled, and its first.
-
-  Attributes:
-    output_stride: of the last map.
-    width: factor on the channels.
-  """
+  """The head: the encoder's last map, pooled, and its first."""
 
   output_stride: int
   width: float = 1.0

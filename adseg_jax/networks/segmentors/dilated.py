@@ -33,9 +33,6 @@ def identity_init(classes: int):
   Where these are equal, as they are at the start, it cancels: the module
   passes its input on, to rounding, and exactly where there is one map a class.
 
-  Args:
-    classes: C.
-
   Returns:
     A Linen initialiser of kernels [k,k,I,O]; C divides I and O.
   """
@@ -53,11 +50,7 @@ def identity_init(classes: int):
 
 
 class Context(nn.Module):
-  """Context module: class maps in, class maps of the same size out.
-
-  Attributes:
-    size: 'basic' or 'large'.
-  """
+  """Context module, 'basic' or 'large': class maps in, class maps out."""
 
   size: str = 'basic'
 

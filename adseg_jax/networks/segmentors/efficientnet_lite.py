@@ -15,8 +15,8 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from adseg_jax.networks.layers import Conv, DepthwiseConv, channels
-from adseg_jax.networks.segmentors.atrous import steps
 from adseg_jax.networks.segmentors.colours import standardized
+from adseg_jax.networks.segmentors.stages import Encoder, Step
 
 # What Google's weights expect: (x - 127) / 128 of RGB in 0..255.
 MEAN = (127 / 255,) * 3
@@ -45,10 +45,9 @@ STAGES = (
 def scaled(wide: float, deep: float) -> tuple[Stage, ...]:
   """The stages of a larger network of the family.
 
-  Args:
-    wide: factor on channels, which become multiples of 8, at most a tenth
-      less than asked for.
-    deep: factor on blocks, rounded up; the first and the last stage stay.
+  Channels become multiples of 8, at most a tenth less than `wide` times theirs,
+  blocks `deep` times as many, rounded up; the first and the last stage keep
+  theirs.
   """
   def features(count):
     rounded = max(8, int(count * wide + 4) // 8 * 8)
@@ -66,66 +65,51 @@ def scaled(wide: float, deep: float) -> tuple[Stage, ...]:
 
 
 class Block(nn.Module):
-  """Inverted bottleneck (Sandler et al. 2018), the input added to it or not.
+  """Inverted bottleneck (Sandler et al. 2018); attributes are Encoder's.
 
-  Attributes:
-    expand: channels inside for each channel of the input.
-    features: of the output.
-    size: side of the depthwise kernel.
-    stride: of the depthwise convolution.
-    skip: whether the input is added.
-    dilation: step between the taps of the depthwise convolution.
+  All but a stage's first add their input.
   """
 
-  expand: int
-  features: int
-  size: int
-  stride: int
-  skip: bool
-  dilation: int = 1
+  stage: Stage
+  width: float
+  step: Step
+  first: bool
 
   @nn.compact
   def __call__(self, x, extent=None):
-    """[B,H,W,I] -> [B,ceil(H/stride),ceil(W/stride),features]."""
+    """[B,H,W,I] -> [B,ceil(H/stride),ceil(W/stride),O]."""
     inputs = x
-    if self.expand > 1:
-      inside = x.shape[-1] * self.expand
-      x = Conv(inside, 1, activation=nn.relu6, name='expand')(x)
+    if self.stage.expand > 1:
+      expanded = x.shape[-1] * self.stage.expand
+      x = Conv(expanded, 1, activation=nn.relu6, name='expand')(x)
     x = DepthwiseConv(
-        self.size, self.stride, self.dilation, activation=nn.relu6,
-        name='depthwise',
+        self.stage.size, self.step.stride, self.step.dilation,
+        activation=nn.relu6, name='depthwise',
     )(x, extent)
-    start = nn.initializers.lecun_normal()
-    if self.skip:
-      start = nn.initializers.zeros
+    start = nn.initializers
     x = Conv(
-        self.features, 1, activation=None, kernel_init=start, name='project'
+        channels(self.stage.features, self.width), 1, activation=None,
+        kernel_init=start.lecun_normal() if self.first else start.zeros,
+        name='project',
     )(x)
-    return x + inputs if self.skip else x
+    return x if self.first else x + inputs
 
 
-class EfficientNetLite(nn.Module):
-  """The encoder: maps of strides 4, 8, 16 and 32, or of no more than a stride.
+class EfficientNetLite(Encoder):
+  """Encoder of the stages that `scaled` gives.
 
   A cell of a map of stride s lies at the same s x s pixels whatever the size
   of the image, as it does in training on sides that are multiples of 32.
-
-  Attributes:
-    stages: as `scaled` gives them.
-    width: factor on all channels.
-    output_stride: of the last map, at most; beyond it, stages are dilated.
-    recompute: keep what goes into each block alone for the backward pass.
   """
 
   stages: tuple[Stage, ...] = STAGES
-  width: float = 1.0
-  output_stride: int = 32
-  recompute: bool = False
+  kind = Block
+  start = 2
 
   @property
   def reach(self) -> int:
     """How far a cell of the coarsest map sees beyond its pixels, at most."""
-    total, step = 1, 2  # the stem: of 3 pixels, one is beyond the cell
+    total, step = 1, self.start  # the stem: of 3 pixels, one is beyond the cell
     for stage in self.stages:
       for block in range(stage.blocks):
         stride = 1 if block else stage.stride
@@ -133,38 +117,10 @@ class EfficientNetLite(nn.Module):
         step *= stride
     return total
 
-  @nn.compact
-  def __call__(self, images, extent=None):
-    """Maps, finest first.
-
-    Args:
-      images: [B,H,W,3] in 0..1, whose sides are even.
-      extent: Extent of pictures that are smaller than their canvas.
-
-    Returns:
-      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32,
-      or `output_stride` where that is less.
-    """
+  def begin(self, images, extent):
+    """The stem."""
     x = standardized(self, images, MEAN, DEVIATION)
     x = Conv(
         channels(STEM, self.width), 3, 2, activation=nn.relu6, name='stem'
     )(x, extent=extent)
-    extent, maps = extent and extent.coarser(2), []
-    going = steps((
-        1 if block else stage.stride
-        for stage in self.stages for block in range(stage.blocks)
-    ), 2, self.output_stride)
-    kind = nn.remat(Block) if self.recompute and extent is None else Block
-    for number, stage in enumerate(self.stages, 1):
-      if stage.stride > 1:
-        maps.append((x, extent))
-      for block in range(stage.blocks):
-        step = next(going)
-        x = kind(
-            stage.expand, channels(stage.features, self.width), stage.size,
-            step.stride, block > 0, step.dilation,
-            name=f'stage{number}_{block + 1}',
-        )(x, extent)
-        extent = extent and extent.coarser(step.stride)
-    # The first, of stride 2, is too fine for the heads here.
-    return [*maps[1:], (x, extent)]
+    return x, extent and extent.coarser(2)

@@ -26,12 +26,7 @@ def normed(count: int, width: float) -> int:
 
 
 class Separable(nn.Module):
-  """3x3 depthwise, 1x1, norm, ReLU.
-
-  Attributes:
-    features: of the output.
-    dilation: step between the taps of the 3x3.
-  """
+  """3x3 depthwise, 1x1, norm, ReLU."""
 
   features: int
   dilation: int = 1
@@ -77,13 +72,10 @@ class Pyramid(nn.Module):
 
 
 def enlarged(x, extent, size, factor: int = 2):
-  """Bilinear to more cells of [B,h,w,C], but to no more than a size.
+  """Bilinear: a coarser map [B,h,w,C] -> [B,*size,C].
 
-  Args:
-    x: a coarser map; its last cells may reach beyond the finer one.
-    extent: Extent of pictures that are smaller than the coarser map, or None.
-    size: height and width of the finer map.
-    factor: cells of the finer map along one of the coarser.
+  Its last cells may reach beyond the finer map, which has `factor` cells along
+  one of them; the Extent, if any, is the coarser one's.
   """
   whole = factor * x.shape[1], factor * x.shape[2]
   return first(resize(extended(x, extent), whole), size)

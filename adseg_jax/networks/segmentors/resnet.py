@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from adseg_jax.networks.extents import inside
 from adseg_jax.networks.layers import Conv, channels
-from adseg_jax.networks.segmentors.atrous import Step, steps
 from adseg_jax.networks.segmentors.colours import standardized
+from adseg_jax.networks.segmentors.stages import Encoder, Step
 from adseg_jax.networks.segmentors.vgg import DEVIATION, MEAN
 
 FEATURES = 64, 128, 256, 512  # inside the blocks of each stage
@@ -22,52 +22,65 @@ STEM = 7  # side of its kernel
 EXPANSION = 4  # of a bottleneck's output
 
 
-class Depth(NamedTuple):
-  """Blocks of each stage, and whether they are bottlenecks."""
-
-  blocks: tuple[int, ...]
-  bottleneck: bool
-
-
-# He et al. 2016, table 1.
-RESNET18 = Depth((2, 2, 2, 2), False)
-RESNET34 = Depth((3, 4, 6, 3), False)
-RESNET50 = Depth((3, 4, 6, 3), True)
-RESNET101 = Depth((3, 4, 23, 3), True)
-
-
-class Block(nn.Module):
-  """Two 3x3, or 1x1, 3x3, 1x1, added to what goes in.
+class Stage(NamedTuple):
+  """Blocks of one kind; the first has the stride.
 
   Attributes:
     features: inside; a bottleneck gives four times as many.
-    bottleneck: which of the two.
-    step: stride and dilation of the (first) 3x3, dilation of the second.
-    project: whether the input goes through a 1x1 of the stride.
+    bottleneck: whether blocks are 1x1, 3x3, 1x1, instead of two 3x3.
   """
 
   features: int
+  blocks: int
+  stride: int
   bottleneck: bool
+
+
+def stages(blocks, bottleneck: bool) -> tuple[Stage, ...]:
+  """Stages of so many blocks each."""
+  return tuple(
+      Stage(features, count, 1 if features == FEATURES[0] else 2, bottleneck)
+      for features, count in zip(FEATURES, blocks, strict=False)
+  )
+
+
+# He et al. 2016, table 1.
+RESNET18 = stages((2, 2, 2, 2), False)
+RESNET34 = stages((3, 4, 6, 3), False)
+RESNET50 = stages((3, 4, 6, 3), True)
+RESNET101 = stages((3, 4, 23, 3), True)
+
+
+class Block(nn.Module):
+  """Convolutions, added to what goes in; attributes are Encoder's.
+
+  Where the number of channels changes, a 1x1 of the stride goes over the input.
+  """
+
+  stage: Stage
+  width: float
   step: Step
-  project: bool
+  first: bool
 
   @nn.compact
   def __call__(self, x, extent=None):
     """[B,H,W,I] -> [B,ceil(H/stride),ceil(W/stride),O]."""
     stride, dilation, after = self.step
+    bottleneck = self.stage.bottleneck
+    features = channels(self.stage.features, self.width)
     last = {'activation': None, 'kernel_init': nn.initializers.zeros}
-    wide = Conv(self.features, 3, stride, dilation, centred=True, name=(
-        'conv2' if self.bottleneck else 'conv1'
-    ))
-    if self.bottleneck:
-      y = wide(Conv(self.features, 1, name='conv1')(x), extent=extent)
-      y = Conv(EXPANSION * self.features, 1, name='conv3', **last)(y)
+    wide = Conv(
+        features, 3, stride, dilation, centred=True,
+        name='conv2' if bottleneck else 'conv1',
+    )
+    if bottleneck:
+      y = wide(Conv(features, 1, name='conv1')(x), extent=extent)
+      y = Conv(EXPANSION * features, 1, name='conv3', **last)(y)
     else:
-      y = wide(x, extent=extent)
-      y = Conv(self.features, 3, dilation=after, name='conv2', **last)(
-          y, extent=extent and extent.coarser(stride)
+      y = Conv(features, 3, dilation=after, name='conv2', **last)(
+          wide(x, extent=extent), extent=extent and extent.coarser(stride)
       )
-    if self.project:
+    if self.first and (bottleneck or self.stage.stride > 1):
       x = Conv(
           y.shape[-1], 1, stride, centred=True, activation=None,
           kernel_init=nn.initializers.lecun_normal(), name='shortcut',
@@ -93,65 +106,28 @@ def max_pool(x):
   return x
 
 
-class ResNet(nn.Module):
-  """The encoder: maps of strides 4, 8, 16 and 32, or of no more than a stride.
+class ResNet(Encoder):
+  """Encoder of the stages that `stages` gives."""
 
-  Attributes:
-    depth: which of the family.
-    width: factor on all channels.
-    output_stride: of the last map, at most; beyond it, stages are dilated.
-    recompute: keep what goes into each block alone for the backward pass.
-  """
-
-  depth: Depth = RESNET18
-  width: float = 1.0
-  output_stride: int = 32
-  recompute: bool = False
+  stages: tuple[Stage, ...] = RESNET18
+  kind = Block
+  start = 4
 
   @property
   def reach(self) -> int:
     """How far a cell of the coarsest map sees beyond its pixels, at most."""
-    total, step = STEM // 2 + 2, 4  # stem and pool
-    for number, blocks in enumerate(self.depth.blocks):
-      stride = 2 if number else 1
-      threes = blocks if self.depth.bottleneck else 2 * blocks
-      total += step + (threes - 1) * step * stride
-      step *= stride
+    total, step = STEM // 2 + 2, self.start  # stem and pool
+    for stage in self.stages:
+      threes = stage.blocks * (1 if stage.bottleneck else 2)
+      total += step + (threes - 1) * step * stage.stride
+      step *= stage.stride
     return total
 
-  @nn.compact
-  def __call__(self, images, extent=None):
-    """Maps, finest first.
-
-    Args:
-      images: [B,H,W,3] in 0..1, whose sides are multiples of 4.
-      extent: Extent of pictures that are smaller than their canvas.
-
-    Returns:
-      [(map [B,ceil(H/s),ceil(W/s),c], its Extent or None)], s = 4, 8, 16, 32,
-      or `output_stride` where that is less.
-    """
+  def begin(self, images, extent):
+    """The stem and its pool."""
     x = standardized(self, images, MEAN, DEVIATION)
     x = Conv(
         channels(FEATURES[0], self.width), STEM, 2, centred=True, name='stem'
     )(x, extent=extent)
     x = max_pool(inside(x, extent and extent.coarser(2)))
-    extent, maps = extent and extent.coarser(4), []
-    going = steps((
-        2 if number and not block else 1
-        for number, count in enumerate(self.depth.blocks)
-        for block in range(count)
-    ), 4, self.output_stride)
-    kind = nn.remat(Block) if self.recompute and extent is None else Block
-    for number, count in enumerate(self.depth.blocks, 1):
-      for block in range(count):
-        step = next(going)
-        # ResNet-18's and -34's first stage has nothing to project.
-        project = not block and (number > 1 or self.depth.bottleneck)
-        x = kind(
-            channels(FEATURES[number - 1], self.width), self.depth.bottleneck,
-            step, project, name=f'stage{number}_{block + 1}',
-        )(x, extent)
-        extent = extent and extent.coarser(step.stride)
-      maps.append((x, extent))
-    return maps
+    return x, extent and extent.coarser(4)

@@ -12,27 +12,19 @@ def sides(size, stride: int) -> tuple[int, int]:
   return tuple(-(-side // stride) for side in size)
 
 
-def resize_logits(logits, size: tuple[int, int]):
-  """Bilinear: [B,h,w,C] -> [B,*size,C]."""
-  return resize(logits, size)
+resize_logits = resize  # [B,h,w,C] -> [B,*size,C], bilinear
 
 
 def at_pixels(logits, stride: int, size: tuple[int, int], sizes=None):
-  """Logits of every pixel of images: bilinear between the middles of cells.
+  """Logits of every pixel: [B,ceil(H/stride),ceil(W/stride),C] -> [B,H,W,C].
 
-  Args:
-    logits: [B,h,w,C], h = ceil(H / stride).
-    stride: pixels per logit.
-    size: height and width of the images.
-    sizes: int32 [B,2], height and width of the pictures in them, or None.
-
-  Returns:
-    [B,H,W,C].
+  Bilinear between the middles of cells. Of images of a size; int32 [B,2], if
+  given, are height and width of the pictures in them.
   """
   grid = tuple(side * stride for side in logits.shape[1:3])
   if sizes is not None:
     logits = extended(logits, Extent(tuple(ceil_to(sizes, stride).T), grid))
-  return first(resize_logits(logits, grid), size)
+  return first(resize(logits, grid), size)
 
 
 def downsample_labels(labels, stride: int, void: int = 255):
@@ -40,12 +32,7 @@ def downsample_labels(labels, stride: int, void: int = 255):
 
   A logit lies at the middle of its cell, between pixels where the stride is
   even: no single pixel's label lies there. Of labels that are as frequent, one
-  nearest to the middle is taken.
-
-  Args:
-    labels: [B,H,W] int.
-    stride: input pixels per output pixel.
-    void: what a cell has beyond the image.
+  nearest to the middle is taken. Beyond the image, a cell is void.
 
   Returns:
     [B,h,w] int, h = ceil(H / stride): labels are picked, never mixed.

@@ -21,10 +21,9 @@ class VGG16(nn.Module):
   Attributes:
     width: factor on the channels.
     pools: how many of the blocks, the first ones, end with a 2x2 max pool.
-      Behind a pool that is left out, convolutions are dilated instead, by 2
-      for each, so that the same kernels see the same pixels.
-    recompute: keep what goes into each block alone for the backward pass, and
-      compute the rest again: less memory for more time.
+      Behind a pool that is left out, convolutions are dilated by 2 instead, so
+      that the same kernels see the same pixels.
+    recompute: keep what goes into each block alone for the backward pass.
   """
 
   width: float = 1.0
@@ -64,8 +63,7 @@ def _block(network: VGG16, x, number: int, extent):
 def reach(pools: int) -> int:
   """How far a pixel behind the fifth block sees beyond its own cell, in pixels.
 
-  Args:
-    pools: as VGG16's; what is not pooled is dilated, and sees as far.
+  Of as many pools as VGG16's; what is not pooled is dilated, and sees as far.
   """
   strides = [2 ** min(block, pools) for block in range(len(BLOCKS))]
   dilations = [2 ** max(0, block - pools) for block in range(len(BLOCKS))]
@@ -80,19 +78,7 @@ def classify(x, num_classes: int, width: float, dropout: float, *,
   """fc6 and fc7 as convolutions, with dropout, then the class layer.
 
   Called in a network's compact method, it adds `fc6`, `fc7` and `score` to
-  that network.
-
-  Args:
-    x: [B,h,w,512 width], what the fifth block gives.
-    num_classes: C.
-    width: factor on the 4096 channels.
-    dropout: rate behind fc6 and fc7.
-    dilation: of fc6, whose kernel is 7x7.
-    train: whether dropout is on.
-    extent: Extent of pictures that are smaller than their canvas.
-
-  Returns:
-    logits [B,h,w,C].
+  that network: [B,h,w,512 width] of the fifth block -> logits [B,h,w,C].
   """
   for name, size, step in (('fc6', FC6, dilation), ('fc7', 1, 1)):
     layer = Conv(channels(4096, width), size, dilation=step, name=name)

@@ -7,14 +7,14 @@ import pytest
 from plain import assert_equal, normal, plain_convolution, plain_pool
 
 from adseg_jax.networks import layers
-from adseg_jax.networks.fast import blocks, means
+from adseg_jax.networks.fast import products
 
 
 @pytest.mark.parametrize('size', [3, 5, 7])
 @pytest.mark.parametrize('sides', [(8, 10), (9, 13), (2, 3)])
 def test_convolve_and_pool(size, sides):
   assert_equal(
-      blocks.convolve_and_pool,
+      products.pooled,
       lambda x, k: plain_pool(plain_convolution(x, k)),
       normal(0, 2, *sides, 3), normal(1, size, size, 3, 4),
   )
@@ -23,7 +23,7 @@ def test_convolve_and_pool(size, sides):
 @pytest.mark.parametrize('sides', [(5, 6), (1, 4), (2, 1), (1, 1)])
 def test_mean_of_convolution(sides):
   assert_equal(
-      means.mean_of_convolution,
+      products.mean,
       lambda x, k: plain_convolution(x, k).mean((1, 2)),
       normal(0, 2, *sides, 3), normal(1, 3, 3, 3, 4),
   )
@@ -32,7 +32,7 @@ def test_mean_of_convolution(sides):
 def test_space_to_depth_order():
   x = jnp.arange(16.0).reshape(1, 4, 4, 1)
   np.testing.assert_array_equal(
-      blocks.space_to_depth(x)[0, 0, 1], [2, 3, 6, 7]
+      products.space_to_depth(x)[0, 0, 1], [2, 3, 6, 7]
   )
 
 

@@ -15,8 +15,9 @@ from weight_files import write_safetensors
 
 from adseg_jax.errors import UserError
 from adseg_jax.method.state import Network
-from adseg_jax.networks.pretrained import folded
-from adseg_jax.networks.pretrained.efficientnet_lite import FAMILY
+from adseg_jax.networks.pretrained import layouts
+from adseg_jax.networks.pretrained.convert import NORM
+from adseg_jax.networks.pretrained.convert import convert as converted
 from adseg_jax.networks.pretrained.load import PACKAGES, fit, load, start
 from adseg_jax.networks.pretrained.readers import read
 from adseg_jax.networks.segmentors import ENCODERS, FPN, FCN32s
@@ -92,7 +93,7 @@ def small_file(timm=False):
     arrays[f'{convolution}.weight'] = random_array(
         seed, (shape[3], shape[2], *shape[:2])
     )
-    for part in folded.NORM:
+    for part in NORM:
       arrays[f'{normalisation}.{part}'] = random_array(
           f'{len(arrays) // 5}.{part}', shape[3:]
       )
@@ -119,9 +120,10 @@ def small_file(timm=False):
 
 
 def convert(arrays):
-  return folded.convert(
-      arrays, shapes(small_fpn(width=1.0))['encoder'], PATH, FAMILY
+  tree, mean = converted(
+      arrays, shapes(small_fpn(width=1.0)), PATH, layouts.EFFICIENTNET_LITE
   )
+  return tree['encoder'], mean
 
 
 def test_timm_names_the_same_layers_otherwise_and_sees_other_colours():
@@ -143,7 +145,7 @@ def test_a_norm_in_a_kernel_is_the_norm_behind_it():
   patch = np.random.default_rng(2).normal(size=(3, 3, 3))
   plain = (patch * arrays['_conv_stem.weight'][0].transpose(1, 2, 0)).sum()
   scale, shift, mean, variance = (
-      arrays[f'_bn0.{part}'][0] for part in folded.NORM
+      arrays[f'_bn0.{part}'][0] for part in NORM
   )
   np.testing.assert_allclose(
       (patch * layer['kernel'][..., 0]).sum() + layer['bias'][0],
@@ -181,8 +183,8 @@ LITE = 'the EfficientNet-Lite that --segmentor.encoder names'
      'of another network: this one has no _blocks.0._se_reduce.weight: give '
      f'weights of {LITE}'),
     (lambda a: a.pop('_conv_stem.weight'),
-     'not EfficientNet-Lite: has no _conv_stem.weight or conv_stem.weight, but '
-     f'104 arrays such as _bn0.weight: give weights of {LITE}'),
+     'layer stem is missing: there is no _conv_stem.weight: give weights of '
+     f'the whole {LITE}'),
     (lambda a: a.update({'_bn0.bias': np.full(32, np.nan, np.float32)}),
      'layer stem has numbers that are not finite in _bn0.bias: give another '
      'file'),

@@ -116,8 +116,8 @@ def test_another_vgg(tmp_path, file, layout, write, key):
       lambda a: a.update({key: np.zeros((3, 3), np.float32)}),
   )
   assert text == (
-      f'not VGG-16, which has no {key}: give weights of VGG-16 without batch '
-      'normalisation'
+      f'of another network: this one has no {key}: give weights of VGG-16 '
+      'without batch normalisation'
   )
 
 
@@ -127,9 +127,9 @@ def test_another_network(tmp_path):
       'layer1.0.bn1.bias': np.zeros(64, np.float32),
   })
   assert message(fit, tmp_path / 'a.pth', shapes()) == (
-      f'{tmp_path}/a.pth: not VGG-16: has no layer named block1_conv1, '
-      'conv1_1, features.0, but 2 arrays such as conv1.weight: give weights '
-      'of VGG-16 without batch normalisation'
+      f'{tmp_path}/a.pth: not VGG-16: has no features.0.weight or '
+      'block1_conv1/kernel or conv1_1_W, but 2 arrays such as conv1.weight: '
+      'give weights of VGG-16 without batch normalisation'
   )
 
 

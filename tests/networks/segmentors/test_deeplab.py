@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lite import (
-    STAGES,
-    small_deeplab,
-    small_encoder,
-    small_fpn,
-    small_resnet,
-    small_unet,
+  STAGES,
+  small_deeplab,
+  small_encoder,
+  small_fpn,
+  small_resnet,
+  small_unet,
 )
 from variables import count, filled, shapes
 
@@ -18,10 +18,10 @@ from adseg_jax.config import Segmentor
 from adseg_jax.errors import UserError
 from adseg_jax.method.method import make_segmentor
 from adseg_jax.networks.segmentors import ENCODERS, DeepLabV3Plus
-from adseg_jax.networks.segmentors.atrous import steps
 from adseg_jax.networks.segmentors.deeplab import rates
 from adseg_jax.networks.segmentors.efficientnet_lite import EfficientNetLite
-from adseg_jax.networks.segmentors.resnet import Depth, ResNet
+from adseg_jax.networks.segmentors.resnet import ResNet, stages
+from adseg_jax.networks.segmentors.stages import steps
 
 STRIDES = 4, 8, 16, 32
 
@@ -90,7 +90,7 @@ def test_odd_sizes(make, size):
 
 
 @pytest.mark.parametrize('encoder', [
-    EfficientNetLite(STAGES[:3]), ResNet(Depth((2, 1), False), 0.5),
+    EfficientNetLite(STAGES[:3]), ResNet(stages((2, 1), False), 0.5),
 ], ids=lambda encoder: type(encoder).__name__)
 def test_recomputing_changes_memory_alone(rng, encoder):
   images = jnp.asarray(rng.random((2, 64, 64, 3)), jnp.float32)
