@@ -44,18 +44,18 @@ class Dataset:
     name: as on the command line.
     classes: name of each class; the index is the label.
     palette: red, green and blue of each class, 0 to 255.
-    builder: config.Data -> a TFDS builder, whose features are 'image'
-      (uint8 [H,W,3], a JPEG or PNG file), 'label' (uint8 [H,W,1], an 8-bit
-      grey PNG file of class ids, 255 is void) and 'name' (text). It raises
-      UserError where files are missing. `data.prepared` is its data_dir.
+    originals: config.Data -> Originals, where this package reads the original
+      files itself. It raises UserError where they are missing.
+    builder: elsewhere, config.Data -> a TFDS builder, whose features are
+      'image' (uint8 [H,W,3], a JPEG or PNG file), 'label' (uint8 [H,W,1], an
+      8-bit grey PNG file of class ids, 255 is void) and 'name' (text). It
+      raises UserError where files are missing. `data.prepared` is its data_dir.
     train: split to train on, unless config.Data names another.
     validation: split to evaluate during training.
     test: split to evaluate once, at the end; '' where there is none.
     overview: one large image of the whole data set, where there is one: a
       function that returns (image uint8 [H,W,3], label uint8 [H,W], caption).
     source: where the files come from; None where they come with a package.
-    originals: config.Data -> Originals, where this package reads the original
-      files itself. It raises UserError where they are missing.
     counts: images of each split of the whole data set, where that is known.
     features: the builder's names for name, image and label.
     folds: how many parts config.Data.fold chooses from; 0: none.
@@ -66,7 +66,7 @@ class Dataset:
   name: str
   classes: tuple[str, ...]
   palette: tuple[tuple[int, int, int], ...]
-  builder: Callable
+  builder: Callable | None = None
   train: str = 'train'
   validation: str = 'validation'
   test: str = ''

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import itertools
@@ -17,6 +18,7 @@ from adseg_jax import config
 from adseg_jax.data import copies, downloads, pictures
 from adseg_jax.data.dataset import Dataset, limited
 from adseg_jax.data.encoded import Encoded
+from adseg_jax.data.files import Files
 from adseg_jax.data.inspection import CHUNK, in_threads, misfits
 from adseg_jax.data.labels import encode
 from adseg_jax.data.originals import ROOT_VARIABLE, refuse
@@ -124,7 +126,8 @@ def stored(dataset: Dataset, split: str, data: config.Data) -> Iterator[tuple]:
 def _prepare(dataset: Dataset, data: config.Data):
   """The builder, with its files written."""
   copies.place(data.prepared)  # TFDS would make a folder of the name ~
-  builder = dataset.builder(data)
+  make = dataset.builder or functools.partial(Files, dataset)
+  builder = make(data)
   if builder.data_path.exists():
     return builder
   tfds.disable_progress_bar()
@@ -144,7 +147,7 @@ def _prepare(dataset: Dataset, data: config.Data):
     ) from error
   except (OSError, tf.errors.OpError, *_DOWNLOAD_ERRORS) as error:
     # Another process may have prepared the same folder in the meantime.
-    builder = dataset.builder(data)
+    builder = make(data)
     if not builder.data_path.exists():
       raise UserError(
           f"data set {dataset.name} can't be prepared in "

@@ -16,7 +16,7 @@ from adseg_jax.data.originals import refuse
 
 
 class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """Prepares the original files; a data set's own builder names it.
+  """Prepares the original files of any data set.
 
   The prepared copy's folder is named after a digest of the originals, so that
   another folder, or a changed one, is never taken for it.
@@ -35,7 +35,7 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Raises:
       UserError: files are missing, or do not go together.
     """
-    self.dataset = dataset
+    self.dataset, self.name = dataset, dataset.name
     self.originals = dataset.originals(data)
     refuse(dataset.name, self.originals.wrong())
     self.originals = self.originals.limited(data.limit)
@@ -58,7 +58,7 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _info(self) -> tfds.core.DatasetInfo:
     return tfds.core.DatasetInfo(
         builder=self,
-        description=self.__doc__,
+        description=self.name,
         homepage=self.dataset.source.homepage or None,
         license=self.dataset.source.licence or None,
         features=tfds.features.FeaturesDict({

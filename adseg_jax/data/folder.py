@@ -19,7 +19,6 @@ from typing import NamedTuple
 from adseg_jax import config
 from adseg_jax.data.classes import Table, read_classes
 from adseg_jax.data.dataset import Dataset, Source, colormap
-from adseg_jax.data.files import Files
 from adseg_jax.data.layouts import (
     Layout,
     find_classes,
@@ -37,12 +36,6 @@ SOURCE = Source(
     'class on each line, optionally with its colour (`road 128 64 128`); '
     'optionally train.txt, validation.txt and test.txt',
 )
-
-
-class Folder(Files):
-  """A folder of images and labels."""
-
-  name = 'folder'
 
 
 class Found(NamedTuple):
@@ -125,9 +118,8 @@ def dataset(data: config.Data) -> Dataset:
   _, table, layout = find(data)
   # Black is left out: it would hide the image below.
   palette = table.palette or colormap(len(table.classes) + 1)[1:]
-  found = Dataset(
-      'folder', table.classes, palette, lambda data: Folder(found, data),
+  return Dataset(
+      'folder', table.classes, palette,
       test='test' if 'test' in layout.splits else '',
       source=SOURCE, originals=originals,
   )
-  return found

@@ -9,7 +9,6 @@ from importlib import resources
 
 from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source
-from adseg_jax.data.files import Files
 from adseg_jax.data.labels import read_regions
 from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
 from adseg_jax.errors import UserError
@@ -32,12 +31,6 @@ SOURCE = Source(
     layout='iccv09Data/ (or what is in it): images/*.jpg and '
     'labels/*.regions.txt of equal names, 715 of each',
 )
-
-
-class StanfordBackground(Files):
-  """Stanford Background with 8 classes: 572 train, 143 validation."""
-
-  name = 'stanford_background'
 
 
 def folds() -> list[list[int]]:
@@ -82,8 +75,6 @@ def originals(data: config.Data) -> Originals:
 
 
 DATASET = Dataset(
-    'stanford_background', CLASSES, PALETTE,
-    lambda data: StanfordBackground(DATASET, data),
-    source=SOURCE, originals=originals,
-    counts={'train': 572, 'validation': 143}, folds=5,
+    'stanford_background', CLASSES, PALETTE, source=SOURCE,
+    originals=originals, counts={'train': 572, 'validation': 143}, folds=5,
 )

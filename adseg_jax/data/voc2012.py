@@ -10,7 +10,6 @@ from pathlib import Path
 
 from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source, colormap
-from adseg_jax.data.files import Files
 from adseg_jax.data.labels import Label, read_mat, read_png
 from adseg_jax.data.originals import Fault, Originals, Record, find_root
 from adseg_jax.errors import UserError
@@ -34,12 +33,6 @@ SOURCE = Source(
 _VOC = Path('VOCdevkit/VOC2012')
 _LISTS = _VOC / 'ImageSets/Segmentation'
 _SBD = Path('benchmark_RELEASE/dataset')
-
-
-class Voc2012(Files):
-  """PASCAL VOC 2012 and SBD: 10,582 train, 1,449 validation."""
-
-  name = 'voc2012'
 
 
 def read_label(path: Path) -> Label:
@@ -117,8 +110,7 @@ def originals(data: config.Data) -> Originals:
 
 
 DATASET = Dataset(
-    'voc2012', CLASSES, colormap(len(CLASSES)),
-    lambda data: Voc2012(DATASET, data),
-    train='trainaug', source=SOURCE, originals=originals,
+    'voc2012', CLASSES, colormap(len(CLASSES)), train='trainaug',
+    source=SOURCE, originals=originals,
     counts={'train': 1464, 'trainaug': 10582, 'validation': 1449},
 )
