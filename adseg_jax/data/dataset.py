@@ -83,7 +83,8 @@ def find(data: config.Data) -> Dataset:
   """The data set that the settings name.
 
   Raises:
-    UserError: no data set has that name, or its classes can't be read.
+    UserError: no data set has that name, its classes can't be read, or it has
+      no such fold.
   """
   if data.name not in MODULES:
     raise UserError(
@@ -92,7 +93,13 @@ def find(data: config.Data) -> Dataset:
         'imported'
     )
   module = importlib.import_module(MODULES[data.name])
-  return module.dataset(data) if data.name == 'folder' else module.DATASET
+  found = module.dataset(data) if data.name == 'folder' else module.DATASET
+  if not 0 <= data.fold < max(found.folds, 1):
+    raise UserError(f'--data.fold is {data.fold}: ' + (
+        f'give 0 to {found.folds - 1}' if found.folds
+        else f'data set {data.name} has no folds: give neither it nor --folds'
+    ))
+  return found
 
 
 def limited(rows, limit: int):

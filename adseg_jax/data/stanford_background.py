@@ -47,11 +47,8 @@ def originals(data: config.Data) -> Originals:
   """The files in `data.root`, or in iccv09Data/ there.
 
   Raises:
-    UserError: folders or images are missing, or there is no such fold.
+    UserError: folders or images are missing.
   """
-  parts = folds()
-  if not 0 <= data.fold < len(parts):
-    raise UserError(f'--data.fold is {data.fold}: give 0 to {len(parts) - 1}')
   root = find_root(
       data, 'stanford_background', SOURCE, ('images', 'labels'),
       ('.', 'iccv09Data', 'stanford_background'),
@@ -66,7 +63,7 @@ def originals(data: config.Data) -> Originals:
         f'{counted(len(records), "image")} with labels, but the split '
         f'is one of all {IMAGES_IN_ALL}: get the rest from {SOURCE.homepage}'
     )
-  held_out = set(parts[data.fold])
+  held_out = set(folds()[data.fold])
   splits = {
       'train': tuple(r for i, r in enumerate(records) if i not in held_out),
       'validation': tuple(r for i, r in enumerate(records) if i in held_out),

@@ -1,4 +1,3 @@
-import dataclasses
 import io
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from PIL import Image
 
 from adseg_jax.config import Data
 from adseg_jax.data import examples, stanford_background
+from adseg_jax.data.dataset import find
 from adseg_jax.errors import UserError
 
 
@@ -76,8 +76,13 @@ def test_an_incomplete_copy_has_no_split(tmp_path):
   assert len(faults) == 1 and faults[0].where.startswith('images')
 
 
-def test_unknown_fold_is_refused(root):
-  data = dataclasses.replace(Data(root=str(root)), fold=5)
-  with pytest.raises(UserError, match=r'--data\.fold is 5: give 0 to 4'):
-    stanford_background.originals(data)
+@pytest.mark.parametrize('name, fold, text', [
+    ('stanford_background', 5, 'give 0 to 4'),
+    ('stanford_background', -1, 'give 0 to 4'),
+    ('camvid', 1, 'data set camvid has no folds: give neither'),
+])
+def test_unknown_fold_is_refused(name, fold, text):
+  assert find(Data(name=name)).name == name
+  with pytest.raises(UserError, match=rf'--data\.fold is {fold}: {text}'):
+    find(Data(name=name, fold=fold))
 
