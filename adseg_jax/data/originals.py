@@ -203,18 +203,22 @@ def walk(folder: Path) -> tuple[list[Path], list[Path]]:
   return sorted(files), sorted(odd)
 
 
-def listing(folder: Path, suffixes) -> tuple[dict[str, Path], list[Fault]]:
-  """Files below a folder by their names without suffix, and shared names.
+def stem(name: str, suffixes) -> str | None:
+  """A name without its suffix; None where it has none of these.
 
-  Letters that a Mac takes apart are joined in the names.
+  Letters that a Mac takes apart are joined.
   """
+  suffix = next((s for s in suffixes if name.lower().endswith(s)), None)
+  return suffix and unicodedata.normalize('NFC', name[:-len(suffix)])
+
+
+def listing(folder: Path, suffixes) -> tuple[dict[str, Path], list[Fault]]:
+  """Files below a folder by the stems of their names, and shared names."""
   found, faults = {}, []
   for path in walk(folder)[0]:
-    name = path.relative_to(folder).as_posix()
-    ending = next((s for s in suffixes if name.lower().endswith(s)), None)
-    if ending is None:
+    name = stem(path.relative_to(folder).as_posix(), suffixes)
+    if name is None:
       continue
-    name = unicodedata.normalize('NFC', name[:-len(ending)])
     if name in found:
       faults.append(Fault(TWICE, f'{found[name]} and {path.name}'))
     found[name] = path
