@@ -18,19 +18,13 @@ from pathlib import Path
 from adseg_jax import config
 from adseg_jax.data.classes import Table, read_classes
 from adseg_jax.data.dataset import Dataset, Source, colormap
-from adseg_jax.data.layouts import (
-    Layout,
-    find_classes,
-    find_layout,
-    missing,
-)
+from adseg_jax.data.layouts import Layout, find_classes, find_layout, missing
 from adseg_jax.data.meaning import Meaning
 from adseg_jax.data.originals import Originals, find_root, pair
 from adseg_jax.errors import UserError
 
 SOURCE = Source(
-    homepage='',
-    licence='',
+    homepage='', licence='',
     layout='images/, labels/ with PNGs of equal names, classes.txt with a '
     'class on each line, optionally with its colour (`road 128 64 128`); '
     'optionally train.txt, validation.txt and test.txt',

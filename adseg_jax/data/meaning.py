@@ -21,7 +21,7 @@ from adseg_jax.data.dataset import VOID, shorten
 from adseg_jax.data.inspection import in_threads
 from adseg_jax.data.labels import BadFile, Label
 from adseg_jax.data.pixels import OWN_CLASSES, Pixels, read_pixels
-from adseg_jax.data.text import Line
+from adseg_jax.data.text import lines_of
 from adseg_jax.errors import UserError
 from adseg_jax.wording import counted
 
@@ -256,9 +256,8 @@ def own_ids(pixels: Pixels, table: Table) -> tuple[int, ...]:
 
 @functools.cache
 def _own_table(text: str) -> Table:
-  lines = [Line(*line) for line in enumerate(text.splitlines(), 1) if line[1]]
   try:
-    return table_of(lines, Path(OWN_CLASSES))
+    return table_of(lines_of(text), '', Path(OWN_CLASSES))
   except UserError as error:
     raise BadFile(labels.UNREADABLE_LABEL, str(error)) from error
 

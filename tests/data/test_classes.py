@@ -1,7 +1,7 @@
 import pytest
 
 from adseg_jax.data.classes import read_classes, table_of, to_text
-from adseg_jax.data.text import Line, decode
+from adseg_jax.data.text import decode, lines_of
 from adseg_jax.errors import UserError
 
 PLAIN = 'void\ngrass\nroad\n'
@@ -155,7 +155,6 @@ def test_written_classes_read_back(rng):
     if len(names) < 2:
       continue
     palette = [(int(r), 1, 2) for r in rng.permutation(256)[:len(names)]]
-    lines = to_text(sorted(names), palette).splitlines()
-    table = table_of([Line(*one) for one in enumerate(lines, 1)], 'x')
+    table = table_of(lines_of(to_text(sorted(names), palette)), '', 'x')
     assert table.classes == tuple(sorted(names))
     assert list(table.palette) == palette
