@@ -17,6 +17,7 @@ from adseg_jax.data.labels import (
 # Text of a PNG in which `adseg predict` says what its colours mean.
 OWN_CLASSES = 'adseg classes'
 _NONE = (-1, -1, -1)  # a colour that no table has
+_PACKED = np.array([65536, 256, 1])  # factors that make a number of a colour
 
 
 class Pixels(NamedTuple):
@@ -49,7 +50,6 @@ def read_pixels(path: Path) -> Pixels:
     BadFile: it is broken or lossy, or its values are not exact.
   """
   picture, stretch = open_label(path)
-  own = str(picture.info.get(OWN_CLASSES, ''))
   if picture.mode in ('P', 'PA'):
     found = _palette(picture)
   elif picture.mode in ('RGB', 'RGBA'):
@@ -63,27 +63,33 @@ def read_pixels(path: Path) -> Pixels:
         COLOURED, f'the label is of mode {picture.mode}, whose colours are '
         'not exact: store it as an RGB PNG'
     )
-  return found._replace(classes=own)
+  return found._replace(classes=str(picture.info.get(OWN_CLASSES, '')))
+
+
+def _planes(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+  """What is stored, without opacity, and the opacity, if there is any."""
+  values = np.asarray(picture)
+  if picture.mode in ('LA', 'PA'):
+    return values[..., 0], values[..., 1]
+  if picture.mode == 'RGBA':
+    return values[..., :3], values[..., 3]
+  return values, None
 
 
 def _grey(picture: Image.Image, stretch: int) -> Pixels:
-  alpha = None
-  values = np.asarray(picture)
-  if picture.mode == 'LA':
-    values, alpha = values[..., 0], values[..., 1]
+  values, alpha = _planes(picture)
   if picture.mode == 'F' and not (values == np.round(values)).all():
     raise BadFile(
         UNREADABLE_LABEL, 'the label holds fractions: store ids as 8-bit grey'
     )
   _check_alpha(values, alpha)
-  shown, places = _distinct(values.astype(np.int64))
-  bits = 1 if picture.mode == '1' else 8
-  shades = [255 * v for v in shown] if bits == 1 else shown
-  numbers = shown if bits == 1 else [v // stretch for v in shown]
+  found, places = _distinct(values.astype(np.int64))
+  shades = [255 * v for v in found] if picture.mode == '1' else found
   deep = picture.mode not in ('1', 'L', 'LA')
   colours = [(v, v, v) for v in (_eight_bits(shades) if deep else shades)]
   return Pixels(
-      places, 'grey', tuple(numbers), tuple(shades), tuple(colours)
+      places, 'grey', tuple(v // stretch for v in found), tuple(shades),
+      tuple(colours),
   )
 
 
@@ -96,48 +102,44 @@ def _eight_bits(values: list[int]) -> list[int]:
 
 
 def _palette(picture: Image.Image) -> Pixels:
-  indices = np.asarray(picture)
+  indices, alpha = _planes(picture)
   opacity = np.full(256, 255)
-  clear = picture.info.get('transparency')
+  clear = picture.info.get('transparency', ())
   if isinstance(clear, int):
     opacity[clear] = 0
-  elif clear is not None:
+  else:
     opacity[:len(clear)] = list(clear)
-  alpha = None
-  if picture.mode == 'PA':
-    indices, alpha = indices[..., 0], indices[..., 1]
   table = np.array(picture.getpalette('RGB')).reshape(-1, 3)
   found, places = _distinct(indices.astype(np.int64))
   colours = [
       tuple(table[i].tolist()) if i < len(table) else _NONE for i in found
   ]
   if alpha is None:
-    packed = np.array(colours) @ np.array([65536, 256, 1])
-    _check_alpha(packed, opacity[found])
-  grey = all(r == g == b for r, g, b in colours)
-  shades = tuple(colour[0] for colour in colours) if grey else ()
+    _check_alpha(np.array(colours) @ _PACKED, opacity[found])
+  shades = _greys(colours)
   # A grey file whose values happen to be stored as a palette.
   form = 'grey' if shades == tuple(found) else 'palette'
   return Pixels(places, form, tuple(found), shades, tuple(colours))
 
 
 def _colour(path, picture: Image.Image) -> Pixels:
-  parts = np.asarray(picture)
-  if parts.shape[-1] == 4:
-    parts, alpha = parts[..., :3], parts[..., 3]
-  else:
-    alpha = None
+  parts, alpha = _planes(picture)
   with Image.open(path) as unread:
     raw = raw_mode(unread)
     if ';16' in raw:
       parts = _deep_colour(unread, raw, parts)
-  packed = parts.astype(np.int64) @ np.array([65536, 256, 1])
+  packed = parts.astype(np.int64) @ _PACKED
   _check_alpha(packed, alpha)
   found, places = _distinct(packed)
   colours = [(c >> 16, c >> 8 & 255, c & 255) for c in found]
-  grey = all(r == g == b for r, g, b in colours)
-  shades = tuple(colour[0] for colour in colours) if grey else ()
+  shades = _greys(colours)
   return Pixels(places, 'colour', shades, shades, tuple(colours))
+
+
+def _greys(colours) -> tuple[int, ...]:
+  """The grey levels of colours; none where one of them is no grey."""
+  grey = all(r == g == b for r, g, b in colours)
+  return tuple(r for r, _, _ in colours) if grey else ()
 
 
 def _deep_colour(unread: Image.Image, raw: str, upper):
