@@ -1,13 +1,12 @@
 """Weights of classes: given, or from how often each is in the images."""
 
-import concurrent.futures
-import io
 import math
 
 import numpy as np
-from PIL import Image
 
 from adseg_jax.config import Data
+from adseg_jax.data.pictures import decode
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 
 _MOST = 1e6  # a finite gradient must stay one
@@ -33,11 +32,9 @@ def class_weights(
     C numbers; a class that is in no image weighs 1.
   """
   def count(label):
-    with Image.open(io.BytesIO(label)) as picture:
-      return np.bincount(np.asarray(picture).ravel(), minlength=256)
+    return np.bincount(decode(label, 'L').ravel(), minlength=256)
 
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    counts = np.array(list(pool.map(count, labels)))[:, :num_classes]
+  counts = np.array(list(in_threads(count, labels)))[:, :num_classes]
   pixels = counts.sum(0)
   here = (counts > 0) * counts.sum(1, keepdims=True)
   seen = pixels > 0

@@ -60,13 +60,12 @@ def check(dataset: Dataset, data: config.Data) -> Findings:
   Raises:
     UserError: there is nothing to read.
   """
-  inspection = Inspection(dataset)
   place, listed, splits, said = _splits(dataset, data)
+  inspection = Inspection(dataset, splits)
   samples, faulty = [], 0
   for split, (count, stream) in splits.items():
-    inspection.begin(split)
     step = max(1, count // SHOWN)
-    for position, reading in enumerate(stream()):
+    for position, reading in enumerate(stream):
       wrong = inspection.add(split, reading)
       faulty += bool(wrong)
       shown = position % step == 0 and position < SHOWN * step
@@ -88,15 +87,12 @@ def check(dataset: Dataset, data: config.Data) -> Findings:
 def _splits(dataset, data):
   """Where files are, what is wrong with their list, splits, what is said.
 
-  A split is its number of examples and a function that yields readings.
+  A split is its number of examples and an iterator over readings.
   """
   if dataset.originals is not None:
     originals = dataset.originals(data).limited(data.limit)
     return str(originals.root), originals.wrong(), {
-        split: (
-            len(records),
-            functools.partial(readings, dataset, originals, split),
-        )
+        split: (len(records), readings(dataset, originals, split))
         for split, records in originals.splits.items()
     }, originals.said
   from adseg_jax.data.examples import stored  # imports TensorFlow
@@ -105,7 +101,7 @@ def _splits(dataset, data):
   for split in (dataset.train, dataset.validation, dataset.test):
     if split:
       rows = list(stored(dataset, split, data))
-      splits[split] = len(rows), functools.partial(_encoded, dataset, rows)
+      splits[split] = len(rows), _encoded(dataset, rows)
   return str(dataset.builder(data).data_dir), (), splits, tuple
 
 

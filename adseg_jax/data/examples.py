@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import hashlib
 import io
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -19,9 +18,10 @@ from adseg_jax.data import copies, downloads, pictures
 from adseg_jax.data.dataset import Dataset, limited
 from adseg_jax.data.encoded import Encoded
 from adseg_jax.data.files import Files
-from adseg_jax.data.inspection import CHUNK, in_threads, misfits
+from adseg_jax.data.inspection import misfits
 from adseg_jax.data.labels import encode
 from adseg_jax.data.originals import ROOT_VARIABLE, refuse
+from adseg_jax.data.threads import chunks, in_threads
 from adseg_jax.errors import UserError
 
 # JAX computes on the accelerators; TensorFlow would take all their memory.
@@ -57,6 +57,13 @@ class Examples:
   def __len__(self) -> int:
     return len(self.names)
 
+  def keep(self, places) -> 'Examples':
+    """Those at these places, in this order; the others' files are forgotten."""
+    self.images.keep(places)
+    self.labels.keep(places)
+    names = tuple(self.names[place] for place in places)
+    return dataclasses.replace(self, names=names)
+
   def part(self, index: int, count: int) -> 'Examples':
     """Every `count`-th example, from `index` on: a host's share."""
     return Examples(
@@ -77,24 +84,33 @@ def load(dataset: Dataset, split: str, data: config.Data) -> Examples:
     UserError: the data set can't be prepared, has no such split or nothing in
       it, or an example's label does not fit the image or the classes.
   """
-  images, labels, contents = Encoded(), Encoded(), []
-  rows = in_threads(
+  examples, contents = gather(in_threads(
       lambda row: _ready(dataset, data.size, *row),
       stored(dataset, split, data),
-  )
-  while chunk := list(itertools.islice(rows, CHUNK)):
+  ))
+  order = sorted(range(len(contents)), key=contents.__getitem__)
+  kept = examples.keep(limited(order, data.limit))
+  return dataclasses.replace(kept, digest=_digest(sorted(contents)))
+
+
+def gather(rows) -> tuple[Examples, list[tuple[str, str]]]:
+  """Examples of (name, image, label, content), in order.
+
+  Returns:
+    (examples, whose digest is of names and contents; names and contents).
+  """
+  images, labels, contents = Encoded(), Encoded(), []
+  for chunk in chunks(rows):
     images.extend([image for _, image, _, _ in chunk])
     labels.extend([label for _, _, label, _ in chunk])
     contents += [(name, content) for name, _, _, content in chunk]
-  order = sorted(range(len(contents)), key=contents.__getitem__)
-  kept = limited(order, data.limit)
-  images.keep(kept)
-  labels.keep(kept)
-  whole = ''.join(f'{name} {content}\n' for name, content in sorted(contents))
-  return Examples(
-      images, labels, tuple(contents[place][0] for place in kept),
-      hashlib.sha256(whole.encode()).hexdigest()[:16],
-  )
+  names = tuple(name for name, _ in contents)
+  return Examples(images, labels, names, _digest(contents)), contents
+
+
+def _digest(contents) -> str:
+  text = ''.join(f'{name} {content}\n' for name, content in contents)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def stored(dataset: Dataset, split: str, data: config.Data) -> Iterator[tuple]:

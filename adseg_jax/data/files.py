@@ -39,7 +39,7 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     self.originals = dataset.originals(data)
     refuse(dataset.name, self.originals.wrong())
     self.originals = self.originals.limited(data.limit)
-    self._inspection = Inspection(dataset)
+    self._inspection = Inspection(dataset, self.originals.splits)
     # TFDS warns of a configuration that it does not know by name.
     logging.getLogger('absl').setLevel(logging.ERROR)
     super().__init__(
@@ -75,7 +75,6 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     }
 
   def _generate_examples(self, split):
-    self._inspection.begin(split)
     for reading in readings(self.dataset, self.originals, split):
       refuse(self.dataset.name, self._inspection.add(split, reading))
       yield reading.name, {

@@ -1,10 +1,8 @@
 """What training refuses: one example after the other, then all together."""
 
-import concurrent.futures
 import dataclasses
-import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +11,12 @@ from adseg_jax.data import labels, pictures
 from adseg_jax.data.dataset import VOID, Dataset
 from adseg_jax.data.labels import BadFile, Label, strange_ids
 from adseg_jax.data.originals import Fault, Originals
+from adseg_jax.data.threads import in_threads
 
 UNREADABLE_IMAGE = 'images that cannot be read'
 SIZES = 'sizes that differ'
 PALETTES = 'palettes that differ'
 BLACK_AND_WHITE = 'labels in black and white'
-
-CHUNK = 64  # examples in flight: a whole split might not fit into memory
 
 
 class Reading(NamedTuple):
@@ -71,15 +68,6 @@ def readings(dataset: Dataset, originals: Originals, split: str):
   )
 
 
-def in_threads(function, items) -> Iterator:
-  """Yields the function of each item, in order, some computed ahead."""
-  items = iter(items)
-  # Pillow decodes outside Python's global lock, so threads help.
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    while chunk := list(itertools.islice(items, CHUNK)):
-      yield from pool.map(function, chunk)
-
-
 def read(dataset: Dataset, name: str, image, label) -> Reading:
   """Reads an example and looks for what training would misread in silence.
 
@@ -116,24 +104,24 @@ def misfits(
     turned: whether an EXIF tag has turned the image.
   """
   height, width = ids.shape
-  if turned and size == (height, width) != (width, height):
-    yield Fault(
-        SIZES, where, 'an EXIF tag turns the image to '
-        f'{size[0]}x{size[1]} pixels, but the label, {width}x{height}, fits '
-        'it only as it was before: turn the label, too, or store the image '
-        'without the tag'
-    )
-  elif size == (height, width) != (width, height):
-    yield Fault(
-        SIZES, where, f'the label, {width}x{height}, fits the image, '
-        f'{size[0]}x{size[1]}, only after a quarter turn: turn it, or take '
-        'away an EXIF tag that has turned it'
-    )
-  elif size is not None and size != (width, height):
-    yield Fault(
-        SIZES, where, f'the image has {size[0]}x{size[1]} pixels, the label '
-        f'{width}x{height}; they must be equal'
-    )
+  if size not in (None, (width, height)):
+    image, label = f'{size[0]}x{size[1]}', f'{width}x{height}'
+    if size != (height, width):
+      detail = (
+          f'the image has {image} pixels, the label {label}; they must be equal'
+      )
+    elif turned:
+      detail = (
+          f'an EXIF tag turns the image to {image} pixels, but the label, '
+          f'{label}, fits it only as it was before: turn the label, too, or '
+          'store the image without the tag'
+      )
+    else:
+      detail = (
+          f'the label, {label}, fits the image, {image}, only after a quarter '
+          'turn: turn it, or take away an EXIF tag that has turned it'
+      )
+    yield Fault(SIZES, where, detail)
   wrong = strange_ids(ids, count, f'the data set has {count} classes')
   if wrong:
     yield Fault(labels.STRANGE_IDS, where, wrong)
@@ -154,18 +142,16 @@ def _whole(image) -> pictures.Plain:
 class Inspection:
   """Collects what is wrong with examples, and what they hold."""
 
-  def __init__(self, dataset: Dataset):
+  def __init__(self, dataset: Dataset, splits: Iterable[str]):
     """An inspection of no example yet."""
     self.dataset = dataset
     self.faults: list[Fault] = []
-    self.tallies: dict[str, Tally] = {}
+    self.tallies = {
+        split: Tally(0, Counter(), np.zeros(len(dataset.classes), np.int64))
+        for split in splits
+    }
     self.turned: list[str] = []
     self._colours = {}  # id -> its colour in a palette, and where
-
-  def begin(self, split: str):
-    """Starts a split."""
-    classes = len(self.dataset.classes)
-    self.tallies[split] = Tally(0, Counter(), np.zeros(classes, np.int64))
 
   def add(self, split: str, reading: Reading) -> list[Fault]:
     """Counts an example; returns what is wrong with it."""
@@ -176,7 +162,8 @@ class Inspection:
       self.turned.append(reading.name)
     faults = list(reading.faults)
     if reading.label is not None:
-      count = _counts(reading.label.ids)
+      ids = reading.label.ids
+      count = np.bincount(ids[(ids >= 0) & (ids <= 255)], minlength=256)
       tally.pixels += count[:len(tally.pixels)]
       tally.void += int(count[VOID])
       faults += self._other_colours(reading)
@@ -208,8 +195,3 @@ class Inspection:
       ))
     self.faults += faults
     return faults
-
-
-def _counts(ids: np.ndarray) -> np.ndarray:
-  """Pixels of the values 0 to 255."""
-  return np.bincount(ids[(ids >= 0) & (ids <= 255)], minlength=256)

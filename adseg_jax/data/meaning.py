@@ -18,10 +18,10 @@ import numpy as np
 from adseg_jax.data import labels
 from adseg_jax.data.classes import Table, table_of
 from adseg_jax.data.dataset import VOID, shorten
-from adseg_jax.data.inspection import in_threads
 from adseg_jax.data.labels import BadFile, Label
 from adseg_jax.data.pixels import OWN_CLASSES, Pixels, read_pixels
 from adseg_jax.data.text import lines_of
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 from adseg_jax.wording import counted
 

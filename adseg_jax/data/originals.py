@@ -1,6 +1,5 @@
 """The original files of a data set: where they are, and which go together."""
 
-import concurrent.futures
 import dataclasses
 import hashlib
 import os
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from adseg_jax import config
 from adseg_jax.data.dataset import Source, limited, shorten
 from adseg_jax.data.labels import Label
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 
 ROOT_VARIABLE = 'ADSEG_DATA'
@@ -89,12 +89,10 @@ class Originals:
     known = {path for _, _, path in lines}
     lines += [('', '', path) for path in self.deciding if path not in known]
     digest = hashlib.sha256(self.options.encode())
-    # Hashing leaves Python's global lock, and most of it is reading.
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-      contents = pool.map(_content, [path for _, _, path in lines])
-      for (split, name, path), content in zip(lines, contents, strict=True):
-        where = path.relative_to(self.root).as_posix()
-        digest.update(repr((split, name, where, content)).encode())
+    contents = in_threads(_content, [path for _, _, path in lines])
+    for (split, name, path), content in zip(lines, contents, strict=True):
+      where = path.relative_to(self.root).as_posix()
+      digest.update(repr((split, name, where, content)).encode())
     return digest.hexdigest()[:12]
 
   def limited(self, limit: int) -> 'Originals':
