@@ -5,14 +5,13 @@ void. The labels of the test images are secret.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from adseg_jax import config
 from adseg_jax.data.dataset import VOID, Dataset, Source
-from adseg_jax.data.originals import ROOT_VARIABLE, find_root
+from adseg_jax.data.originals import find_root, given_root
 from adseg_jax.data.tfds_builder import tfds_builder
 
 CLASSES = (
@@ -54,10 +53,9 @@ def builder(data: config.Data):
   Raises:
     UserError: no prepared copy, and the archives are missing.
   """
-  given = data.root or os.environ.get(ROOT_VARIABLE, '')
-  given = Path(given).expanduser()
+  given = given_root(data)
   made = tfds_builder('cityscapes', data.prepared, _CONFIG)
-  at_hand = all((given / archive).exists() for archive in _ARCHIVES)
+  at_hand = given and all((given / archive).exists() for archive in _ARCHIVES)
   if made.data_path.exists() and not at_hand:
     return made
   root = find_root(data, 'cityscapes', SOURCE, _ARCHIVES)

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import hashlib
 import io
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -20,7 +19,7 @@ from adseg_jax.data.encoded import Encoded
 from adseg_jax.data.files import Files
 from adseg_jax.data.inspection import misfits
 from adseg_jax.data.labels import encode
-from adseg_jax.data.originals import ROOT_VARIABLE, refuse
+from adseg_jax.data.originals import given_root, refuse
 from adseg_jax.data.threads import chunks, in_threads
 from adseg_jax.errors import UserError
 
@@ -150,7 +149,7 @@ def _prepare(dataset: Dataset, data: config.Data):
   options = tfds.download.DownloadConfig(
       try_download_gcs=False,
       # Where TFDS looks for archives that it may not download itself.
-      manual_dir=data.root or os.environ.get(ROOT_VARIABLE) or None,
+      manual_dir=given_root(data),
   )
   try:
     # TFDS prints a line about sizes that it does not know.

@@ -27,17 +27,11 @@ EMPTY = 'splits without an example'
 
 
 class Fault(NamedTuple):
-  """Something that makes a data set unfit for training.
+  """Something that makes a data set unfit for training."""
 
-  Attributes:
-    kind: the heading that it is listed under.
-    where: the file or example.
-    detail: what is wrong with this one; '' where the heading says it.
-  """
-
-  kind: str
-  where: str
-  detail: str = ''
+  kind: str  # the heading that it is listed under
+  where: str  # the file or example
+  detail: str = ''  # what is wrong, where the heading does not say it
 
 
 class Record(NamedTuple):
@@ -147,27 +141,33 @@ def find_root(
   Raises:
     UserError: no root was given, or something is missing there.
   """
-  given = data.root or os.environ.get(ROOT_VARIABLE, '')
   advice = f'expected there: {source.layout}'
   if source.homepage:
     advice += f'; get it from {source.homepage} (licence: {source.licence})'
-  if not given:
+  given = given_root(data)
+  if given is None:
     raise UserError(
         f'data set {name} needs its original files: give their folder as '
         f'--data.root or in {ROOT_VARIABLE}; {advice}'
     )
-  roots = [Path(given).expanduser() / folder for folder in folders]
-
-  def missing(root):
-    return [part for part in needed if not (root / part).exists()]
-
-  root = min(roots, key=lambda root: len(missing(root)))
-  if missing(root):
+  roots = [given / folder for folder in folders]
+  missing = [
+      [part for part in needed if not (root / part).exists()] for root in roots
+  ]
+  least, root = min(zip(missing, roots, strict=True), key=lambda x: len(x[0]))
+  if least:
     raise UserError(
-        f'data set {name}: missing in {root}: {shorten(missing(root), 9)}; '
-        f'give their folder as --data.root; {advice}'
+        f'data set {name}: missing in {root}: {shorten(least, 9)}; give their '
+        f'folder as --data.root; {advice}'
     )
   return root
+
+
+def given_root(data: config.Data) -> Path | None:
+  """`data.root`, else the environment's ADSEG_DATA; None without either."""
+  given = data.root or os.environ.get(ROOT_VARIABLE)
+  # Without a home, `~` stays, and is told as missing.
+  return Path(os.path.expanduser(given)) if given else None
 
 
 def walk(folder: Path) -> tuple[list[Path], list[Path]]:
