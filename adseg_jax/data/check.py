@@ -19,36 +19,26 @@ SHOWN_FAULTY = 12
 
 
 class Sample(NamedTuple):
-  """An example to show: encoded image, ids [H,W], and what is wrong."""
+  """An example to show."""
 
   split: str
   name: str
-  image: bytes
-  ids: np.ndarray
+  image: bytes  # encoded
+  ids: np.ndarray  # [H,W]
   faults: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-  """What a check found.
-
-  Attributes:
-    dataset: what was checked.
-    place: where its files are.
-    tallies: what each split holds.
-    faults: what training refuses.
-    warnings: what training accepts, but a person should know.
-    samples: examples to show.
-    said: how original files were understood, a line each.
-  """
+  """What a check found."""
 
   dataset: Dataset
-  place: str
-  tallies: dict[str, Tally]
-  faults: tuple[Fault, ...]
-  warnings: tuple[str, ...]
+  place: str  # where its files are
+  tallies: dict[str, Tally]  # of each split
+  faults: tuple[Fault, ...]  # what training refuses
+  warnings: tuple[str, ...]  # what it accepts, but a person should know
   samples: tuple[Sample, ...]
-  said: tuple[str, ...] = ()
+  said: tuple[str, ...] = ()  # how original files were understood, a line each
 
 
 def check(dataset: Dataset, data: config.Data) -> Findings:

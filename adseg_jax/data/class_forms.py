@@ -45,19 +45,12 @@ _LABELME = {'__ignore__': 'void', '_background_': 'background'}
 
 
 class Row(NamedTuple):
-  """A class, or void, as a line has it.
+  """A class, or void, as a line has it."""
 
-  Attributes:
-    line: its number in the file, from 1.
-    name: as it is written.
-    value: in labels that hold ids.
-    colour: None where the file has none.
-  """
-
-  line: int
-  name: str
-  value: int
-  colour: tuple[int, int, int] | None
+  line: int  # its number in the file, from 1
+  name: str  # as it is written
+  value: int  # in labels that hold ids
+  colour: tuple[int, int, int] | None  # None where the file has none
 
 
 def rows_of(lines: list[Line], path) -> tuple[list[Row], list[str]]:

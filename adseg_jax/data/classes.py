@@ -22,23 +22,14 @@ _LIKE_VOID = ('ignore', 'ignored', 'unlabeled', 'unlabelled', 'don\'t care')
 
 
 class Table(NamedTuple):
-  """What a list of classes says.
+  """What a list of classes says."""
 
-  Attributes:
-    names: of the lines, in order; `void` is no class.
-    colours: of the lines; empty where there are none.
-    ids: class id of each line, 255 for void.
-    values: what each line's pixels hold where labels are ids.
-    said: what was understood, for a person.
-    path: of the list.
-  """
-
-  names: tuple[str, ...]
-  colours: tuple[tuple[int, int, int], ...]
-  ids: tuple[int, ...]
-  values: tuple[int, ...]
-  said: str = ''
-  path: Path = Path('classes.txt')
+  names: tuple[str, ...]  # of the lines, in order; `void` is no class
+  colours: tuple[tuple[int, int, int], ...]  # of the lines; () without any
+  ids: tuple[int, ...]  # class id of each line, 255 for void
+  values: tuple[int, ...]  # what each line's pixels hold where labels are ids
+  said: str  # what was understood, for a person
+  path: Path  # of the list
 
   @property
   def classes(self) -> tuple[str, ...]:

@@ -23,17 +23,11 @@ MODULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """Where a data set's files come from.
+  """Where a data set's files come from."""
 
-  Attributes:
-    homepage: where to get them; '' for a person's own.
-    licence: what may be done with them.
-    layout: what is expected in the folder --data.root, on one line.
-  """
-
-  homepage: str
-  licence: str
-  layout: str
+  homepage: str  # where to get them; '' for a person's own
+  licence: str  # what may be done with them
+  layout: str  # what is expected in the folder --data.root, on one line
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,41 +20,24 @@ BLACK_AND_WHITE = 'labels in black and white'
 
 
 class Reading(NamedTuple):
-  """An image and its label as read.
-
-  Attributes:
-    name: of the example.
-    image: what training reads, an encoded JPEG or PNG file; empty where the
-      image can't be read.
-    size: (width, height) of the image; None where it can't be read.
-    label: the label; None where it can't be read.
-    faults: what is wrong with the two.
-    turned: whether an EXIF tag has turned the image.
-  """
+  """An image and its label as read; what can't be read is empty or None."""
 
   name: str
-  image: bytes
-  size: tuple[int, int] | None
+  image: bytes  # what training reads: an encoded JPEG or PNG file
+  size: tuple[int, int] | None  # width and height of the image
   label: Label | None
-  faults: tuple[Fault, ...]
-  turned: bool = False
+  faults: tuple[Fault, ...]  # what is wrong with the two
+  turned: bool = False  # whether an EXIF tag has turned the image
 
 
 @dataclasses.dataclass
 class Tally:
-  """What a split holds.
-
-  Attributes:
-    images: how many.
-    sizes: how many of each (width, height).
-    pixels: pixels of each class, int64 [C].
-    void: pixels of void.
-  """
+  """What a split holds."""
 
   images: int
-  sizes: Counter
-  pixels: np.ndarray
-  void: int = 0
+  sizes: Counter  # how many of each (width, height)
+  pixels: np.ndarray  # of each class, int64 [C]
+  void: int = 0  # pixels
 
 
 def readings(dataset: Dataset, originals: Originals, split: str):
@@ -143,7 +126,6 @@ class Inspection:
   """Collects what is wrong with examples, and what they hold."""
 
   def __init__(self, dataset: Dataset, splits: Iterable[str]):
-    """An inspection of no example yet."""
     self.dataset = dataset
     self.faults: list[Fault] = []
     self.tallies = {

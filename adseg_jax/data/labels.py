@@ -23,12 +23,7 @@ COLOURED = 'labels in colour'
 
 
 class BadFile(Exception):
-  """A file that can't be used.
-
-  Attributes:
-    kind: the heading that it is listed under.
-    detail: what is wrong with this one.
-  """
+  """A file that can't be used: its kind of fault, and what is wrong."""
 
   def __init__(self, kind: str, detail: str):
     super().__init__(detail)
@@ -36,15 +31,10 @@ class BadFile(Exception):
 
 
 class Label(NamedTuple):
-  """A label map.
+  """A label map."""
 
-  Attributes:
-    ids: integers [H,W]; 255 is void.
-    colours: (id, colour) of the ids in it, as the file's palette says; empty
-      where it has no palette.
-  """
-
-  ids: np.ndarray
+  ids: np.ndarray  # integers [H,W]; 255 is void
+  # (id, colour) of the ids in it, as the file's palette says, if it has one.
   colours: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 

@@ -31,21 +31,13 @@ _BESIDE = '_mask'  # how Roboflow ends the names of masks
 
 
 class Layout(NamedTuple):
-  """What a folder holds.
+  """What a folder holds."""
 
-  Attributes:
-    images: name -> file.
-    labels: name -> file.
-    splits: split -> names; empty where the folder has none.
-    faults: what is wrong with the lists.
-    said: what was understood, and left out; a line each.
-  """
-
-  images: dict[str, Path]
+  images: dict[str, Path]  # by name
   labels: dict[str, Path]
-  splits: dict[str, list[str]]
-  faults: tuple[Fault, ...]
-  said: tuple[str, ...]
+  splits: dict[str, list[str]]  # names; empty where the folder says none
+  faults: tuple[Fault, ...]  # what is wrong with files' names and lists
+  said: tuple[str, ...]  # what was understood, and left out; a line each
 
 
 def find_classes(root: Path) -> Path | None:

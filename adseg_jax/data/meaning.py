@@ -41,17 +41,12 @@ Ways = Mapping[str, tuple[int, ...]]
 
 
 class Decision(NamedTuple):
-  """How the labels of a folder are read.
-
-  Attributes:
-    way: COLOUR, NUMBER or SHADE.
-    refused: file -> (AMBIGUOUS, the other way) or (MIXED, a file of the
-      rest), of those that do not go with it.
-    also: files that could be ids and are read by colour, as the rest are.
-  """
+  """How the labels of a folder are read."""
 
   way: str
+  # File -> (AMBIGUOUS, the other way) or (MIXED, a file of the rest).
   refused: dict[str, tuple[str, str]]
+  # Files that could be ids and are read by colour, as the rest are.
   also: tuple[str, ...] = ()
 
 
@@ -159,7 +154,6 @@ class Meaning:
   """Reads the labels of a folder, after looking at all of them once."""
 
   def __init__(self, table: Table, paths: Sequence[Path], root: Path):
-    """For label files below a root; none is read yet."""
     self._table, self._paths, self._root = table, paths, root
     self._lock, self._decision = threading.Lock(), None
 

@@ -44,25 +44,16 @@ class Record(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Originals:
-  """The files of a data set, listed but not read.
+  """The files of a data set, listed but not read."""
 
-  Attributes:
-    root: the folder that all are in.
-    splits: the examples of each split.
-    read_label: label file -> Label; raises BadFile.
-    faults: what is wrong with the list.
-    options: what else decides what is prepared from the files.
-    deciding: files whose content decides how labels are read, beside those
-      of the examples.
-    said: function that says how the files are understood, a line each.
-  """
-
-  root: Path
+  root: Path  # the folder that all are in
   splits: Mapping[str, tuple[Record, ...]]
-  read_label: Callable[[Path], Label]
-  faults: tuple[Fault, ...] = ()
-  options: str = ''
+  read_label: Callable[[Path], Label]  # raises BadFile
+  faults: tuple[Fault, ...] = ()  # what is wrong with the list
+  options: str = ''  # what else decides what is prepared from the files
+  # Files that decide how labels are read, beside those of the examples.
   deciding: tuple[Path, ...] = ()
+  # Says how the files are understood, a line each.
   said: Callable[[], tuple[str, ...]] = tuple
 
   def wrong(self) -> tuple[Fault, ...]:

@@ -25,17 +25,11 @@ class Unreadable(Exception):
 
 
 class Plain(NamedTuple):
-  """A picture as it is kept in memory.
+  """A picture as it is kept in memory."""
 
-  Attributes:
-    file: encoded JPEG or PNG, upright, 8-bit grey or RGB.
-    size: (width, height).
-    turned: whether an EXIF tag has turned or mirrored it.
-  """
-
-  file: bytes
-  size: tuple[int, int]
-  turned: bool
+  file: bytes  # encoded JPEG or PNG, upright, 8-bit grey or RGB
+  size: tuple[int, int]  # width and height
+  turned: bool  # whether an EXIF tag has turned or mirrored it
 
 
 def read(file: bytes) -> np.ndarray:

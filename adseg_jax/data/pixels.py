@@ -21,26 +21,18 @@ _PACKED = np.array([65536, 256, 1])  # factors that make a number of a colour
 
 
 class Pixels(NamedTuple):
-  """A label file's pixels.
+  """A label file's pixels."""
 
-  Attributes:
-    places: int32 [H,W], each pixel's place in the tuples below.
-    form: 'grey', 'palette' or 'colour', as the file stores it.
-    numbers: what is stored: grey values, or indices of a palette; empty where
-      there are colours that are no grey.
-    shades: the same as an 8-bit file would show it: grey of few bits
-      stretched, a palette's grey instead of its index; empty where a colour
-      is no grey.
-    colours: red, green and blue that are shown.
-    classes: text in which the file says itself what its colours mean.
-  """
-
-  places: np.ndarray
-  form: str
+  places: np.ndarray  # int32 [H,W]: each pixel's place in the tuples below
+  form: str  # 'grey', 'palette' or 'colour', as the file stores it
+  # Grey values, or indices of a palette; empty where an RGB file has a colour
+  # that is no grey.
   numbers: tuple[int, ...]
+  # The same as an 8-bit file would show it: grey of few bits stretched, a
+  # palette's grey instead of its index; empty where a colour is no grey.
   shades: tuple[int, ...]
-  colours: tuple[tuple[int, int, int], ...]
-  classes: str = ''
+  colours: tuple[tuple[int, int, int], ...]  # that are shown
+  classes: str = ''  # in which the file says itself what its colours mean
 
 
 def read_pixels(path: Path) -> Pixels:
