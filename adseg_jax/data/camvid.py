@@ -15,8 +15,9 @@ import numpy as np
 
 from adseg_jax import config
 from adseg_jax.data.dataset import VOID, Dataset, Source
-from adseg_jax.data.labels import Label, read_png
+from adseg_jax.data.labels import Label
 from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
+from adseg_jax.data.pixels import read_png
 
 CLASSES = (
     'sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign symbol',

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from adseg_jax import config
+from adseg_jax.data import pictures
 from adseg_jax.data.dataset import Dataset, shorten
 from adseg_jax.data.inspection import Inspection, Tally, read, readings
-from adseg_jax.data.labels import read_png
+from adseg_jax.data.labels import read_stored
 from adseg_jax.data.originals import Fault
 from adseg_jax.wording import counted
 
@@ -99,8 +100,8 @@ def _encoded(dataset, rows):
   """Yields a Reading for each example of a prepared data set."""
   for name, image, label in sorted(rows):
     yield read(
-        dataset, name, functools.partial(bytes, image),
-        functools.partial(read_png, bytes(label)),
+        dataset, name, functools.partial(pictures.whole, image),
+        functools.partial(read_stored, label),
     )
 
 

@@ -17,8 +17,8 @@ from adseg_jax.data import copies, downloads, pictures
 from adseg_jax.data.dataset import Dataset, limited
 from adseg_jax.data.encoded import Encoded
 from adseg_jax.data.files import Files
-from adseg_jax.data.inspection import misfits
-from adseg_jax.data.labels import encode
+from adseg_jax.data.inspection import read
+from adseg_jax.data.labels import encode, read_stored
 from adseg_jax.data.originals import given_root, refuse
 from adseg_jax.data.threads import chunks, in_threads
 from adseg_jax.errors import UserError
@@ -200,31 +200,17 @@ def _ready(dataset: Dataset, size, name: str, image: bytes, label: bytes):
   Raises:
     UserError: training would misread it in silence.
   """
-  where = f'example {name}'
-  try:
-    found = pictures.plain(image)
-    with Image.open(io.BytesIO(label)) as mask:
-      ids = np.asarray(mask)
-  except (pictures.Unreadable, *pictures.BROKEN) as error:
-    raise UserError(
-        f'data set {dataset.name}, {where}: broken file, replace it: {error}'
-    ) from error
-  if mask.mode != 'L':
-    # TensorFlow would turn a palette's indices into brightness.
-    raise UserError(
-        f'data set {dataset.name}, {where}: the label is a PNG of mode '
-        f'{mask.mode}; store class ids as 8-bit grey'
-    )
-  refuse(dataset.name, list(misfits(
-      len(dataset.classes), where, found.size, ids, found.turned
-  )))
+  found = read(
+      dataset, name, lambda: pictures.plain(image), lambda: read_stored(label)
+  )
+  refuse(dataset.name, found.faults)
+  ids = found.label.ids
   # The ids: a PNG's bytes depend on who compressed it.
   content = hashlib.sha256(image)
   content.update(repr(ids.shape).encode() + ids.tobytes())
+  image = found.image
   if any(size):
-    image, label = _resized(found.file, ids, size)
-  else:
-    image = found.file
+    image, label = _resized(image, ids, size)
   return name, image, label, content.hexdigest()
 
 

@@ -44,7 +44,8 @@ def readings(dataset: Dataset, originals: Originals, split: str):
   """Yields a Reading for each example of a split, in order."""
   return in_threads(
       lambda record: read(
-          dataset, record.name, record.image.read_bytes,
+          dataset, record.name,
+          lambda: pictures.whole(record.image.read_bytes()),
           lambda: originals.read_label(record.label),
       ),
       originals.splits[split],
@@ -57,35 +58,30 @@ def read(dataset: Dataset, name: str, image, label) -> Reading:
   Args:
     dataset: for its classes.
     name: of the example.
-    image: function that returns an image file's bytes; may raise OSError.
+    image: function that returns a Plain; may raise Unreadable or OSError.
     label: function that returns a Label; may raise BadFile.
   """
-  where, faults = f'example {name}', []
-  encoded, size, turned, ids = b'', None, False, None
+  where, faults, ids = f'example {name}', [], None
+  encoded, size, turned = b'', None, False
   try:
-    encoded, size, turned = _whole(image)
-  except BadFile as bad:
-    faults.append(Fault(bad.kind, where, bad.detail))
+    encoded, size, turned = image()
+  except (pictures.Unreadable, OSError) as error:
+    faults.append(Fault(
+        UNREADABLE_IMAGE, where,
+        f"the image can't be read, replace it: {error}"
+    ))
   try:
     ids = label()
-    faults += misfits(len(dataset.classes), where, size, ids.ids, turned)
+    faults += _misfits(len(dataset.classes), where, size, ids.ids, turned)
   except BadFile as bad:
     faults.append(Fault(bad.kind, where, bad.detail))
   return Reading(name, encoded, size, ids, tuple(faults), turned)
 
 
-def misfits(
-    count: int, where: str, size, ids: np.ndarray, turned: bool = False
+def _misfits(
+    count: int, where: str, size, ids: np.ndarray, turned: bool
 ) -> Iterator[Fault]:
-  """Yields how a label [H,W] does not fit `count` classes or the image.
-
-  Args:
-    count: C.
-    where: of which example.
-    size: (width, height) of the image, upright; None where that is not known.
-    ids: integers [H,W].
-    turned: whether an EXIF tag has turned the image.
-  """
+  """Yields how a label does not fit `count` classes or the upright image."""
   height, width = ids.shape
   if size not in (None, (width, height)):
     image, label = f'{size[0]}x{size[1]}', f'{width}x{height}'
@@ -108,18 +104,6 @@ def misfits(
   wrong = strange_ids(ids, count, f'the data set has {count} classes')
   if wrong:
     yield Fault(labels.STRANGE_IDS, where, wrong)
-
-
-def _whole(image) -> pictures.Plain:
-  """An image as training reads it, decoded once to see that it is whole."""
-  try:
-    found = pictures.plain(image())
-    pictures.read(found.file)
-    return found
-  except (pictures.Unreadable, OSError) as error:
-    raise BadFile(
-        UNREADABLE_IMAGE, f"the image can't be read, replace it: {error}"
-    ) from error
 
 
 class Inspection:

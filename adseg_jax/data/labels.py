@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.io
-from PIL import Image, ImageOps
+from PIL import Image
 
 from adseg_jax.data.dataset import VOID, colormap
 from adseg_jax.data.pictures import BROKEN
 
 # Luma of red, green and blue: ITU-R BT.601, as in Pillow and TensorFlow.
 _LUMA = (0.299, 0.587, 0.114)
-# Compression that changes values.
-_LOSSY = ('JPEG', 'MPO', 'WEBP')
 
 UNREADABLE_LABEL = 'labels that cannot be read'
 STRANGE_IDS = 'ids that no class has'
@@ -38,27 +36,26 @@ class Label(NamedTuple):
   colours: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
-def read_png(file: Path | bytes) -> Label:
-  """An index PNG, grey or with a palette; a palette's indices are the ids.
+def read_stored(file: bytes) -> Label:
+  """A label as prepared data sets hold it: an 8-bit grey PNG of ids.
 
   Raises:
-    BadFile: the file is broken, lossy or in colour.
+    BadFile: it is broken, or something else.
   """
-  picture, stretch = open_label(file)
-  if picture.mode not in ('1', 'L', 'P', 'I') and picture.mode[:4] != 'I;16':
+  try:
+    with Image.open(io.BytesIO(file)) as picture:
+      ids = np.asarray(picture)
+  except BROKEN as error:
     raise BadFile(
-        COLOURED, f'the label is a PNG of mode {picture.mode}: its values '
-        'are colours, not class ids; store class ids as 8-bit grey'
+        UNREADABLE_LABEL, f'broken file, replace it: {error}'
+    ) from error
+  if picture.mode != 'L':
+    # TensorFlow would turn a palette's indices into brightness.
+    raise BadFile(
+        COLOURED, f'the label is a PNG of mode {picture.mode}: store class ids '
+        'as 8-bit grey'
     )
-  ids = np.asarray(picture).astype(np.int32) // stretch
-  if picture.mode != 'P':
-    return Label(ids)
-  palette = np.array(picture.getpalette('RGB')).reshape(-1, 3)
-  present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
-  return Label(ids, tuple(
-      (int(index), tuple(palette[index].tolist()))
-      for index in present if index < len(palette)
-  ))
+  return Label(ids)
 
 
 def read_regions(file: Path) -> Label:
@@ -121,43 +118,3 @@ def encode(ids: np.ndarray) -> bytes:
   file = io.BytesIO()
   Image.fromarray(ids.astype(np.uint8)).save(file, 'png')
   return file.getvalue()
-
-
-def open_label(file: Path | bytes) -> tuple[Image.Image, int]:
-  """A picture, decoded and upright, and by how much grey was stretched.
-
-  Raises:
-    BadFile: it is broken, lossy, or more than one picture.
-  """
-  try:
-    # Pillow keeps some files open, to look for more pictures in them.
-    content = file if isinstance(file, bytes) else file.read_bytes()
-    picture = Image.open(io.BytesIO(content))
-    raw = raw_mode(picture)
-    many = getattr(picture, 'n_frames', 1)
-    lossy = picture.format in _LOSSY or picture.info.get('compression') in (
-        'jpeg', 'tiff_jpeg', 'webp'
-    )
-    picture.load()
-    ImageOps.exif_transpose(picture, in_place=True)
-  except BROKEN as error:
-    raise BadFile(
-        UNREADABLE_LABEL, f'broken file, replace it: {error}'
-    ) from error
-  if lossy:
-    raise BadFile(
-        UNREADABLE_LABEL, f'the label is a {picture.format}, which changes '
-        'ids and colours: store a PNG'
-    )
-  if many > 1:
-    raise BadFile(
-        UNREADABLE_LABEL, f'the label file holds {many} pictures: store one'
-    )
-  # Pillow multiplies grey of 2 or 4 bits until it fills 8.
-  return picture, {'L;2': 85, 'L;4': 17}.get(raw[:3], 1)
-
-
-def raw_mode(picture: Image.Image) -> str:
-  """What Pillow calls the form in which an unread file stores its pixels."""
-  raw = picture.tile[0][3] if picture.tile else ''
-  return str(raw[0] if isinstance(raw, tuple) and raw else raw)

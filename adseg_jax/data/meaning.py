@@ -175,14 +175,11 @@ class Meaning:
     Raises:
       BadFile: it is broken, or its meaning is not certain.
     """
-    pixels, colours = read_pixels(path), ()
+    pixels = read_pixels(path)
     if pixels.classes:
-      ids = _own_ids(pixels, self._table)
-    else:
-      ids = self._ids(pixels, self._name(path))
-      if pixels.form == 'palette' and self.decision().way == NUMBER:
-        colours = tuple(zip(pixels.numbers, pixels.colours, strict=True))
-    return Label(np.array(ids, np.int32)[pixels.places], colours)
+      return pixels.label(_own_ids(pixels, self._table), indexed=False)
+    ids = self._ids(pixels, self._name(path))
+    return pixels.label(ids, indexed=self.decision().way == NUMBER)
 
   def _ids(self, pixels: Pixels, name: str) -> tuple[int, ...]:
     decision = self.decision()

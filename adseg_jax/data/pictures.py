@@ -76,6 +76,17 @@ def plain(file: bytes) -> Plain:
     return Plain(encode(np.asarray(picture)), picture.size, turned)
 
 
+def whole(file: bytes) -> Plain:
+  """As `plain`; decoded once, to see that it is whole.
+
+  Raises:
+    Unreadable: as `read`.
+  """
+  found = plain(file)
+  read(found.file)
+  return found
+
+
 def encode(image: np.ndarray) -> bytes:
   """Pixels, uint8 [H,W,3] or [H,W], as a PNG that is written quickly."""
   file = io.BytesIO()

@@ -1,21 +1,19 @@
 """What the pixels of a label file hold, before anybody says what it means."""
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from adseg_jax.data.labels import (
-    COLOURED,
-    UNREADABLE_LABEL,
-    BadFile,
-    open_label,
-    raw_mode,
-)
+from adseg_jax.data.labels import COLOURED, UNREADABLE_LABEL, BadFile, Label
+from adseg_jax.data.pictures import BROKEN
 
 # Text of a PNG in which `adseg predict` says what its colours mean.
 OWN_CLASSES = 'adseg classes'
+# Compression that changes values.
+_LOSSY = ('JPEG', 'MPO', 'WEBP')
 _NONE = (-1, -1, -1)  # a colour that no table has
 _PACKED = np.array([65536, 256, 1])  # factors that make a number of a colour
 
@@ -34,28 +32,87 @@ class Pixels(NamedTuple):
   colours: tuple[tuple[int, int, int], ...]  # that are shown
   classes: str = ''  # in which the file says itself what its colours mean
 
+  def label(self, ids, indexed: bool) -> Label:
+    """The label whose distinct values mean these ids.
 
-def read_pixels(path: Path) -> Pixels:
+    Args:
+      ids: of each of `numbers`.
+      indexed: whether those are the ids; a palette's colours go with them then.
+    """
+    colours = zip(self.numbers, self.colours, strict=False)
+    return Label(
+        np.array(ids, np.int32)[self.places],
+        tuple(colours) if indexed and self.form == 'palette' else (),
+    )
+
+
+def read_png(file: Path | bytes) -> Label:
+  """An index PNG, grey or with a palette; a palette's indices are the ids.
+
+  Raises:
+    BadFile: it is broken, lossy or in colour.
+  """
+  pixels = read_pixels(file)
+  if pixels.form == 'colour':
+    raise BadFile(
+        COLOURED, 'the label is in colour, and its values are no class ids: '
+        'store class ids as 8-bit grey'
+    )
+  return pixels.label(pixels.numbers, indexed=True)
+
+
+def read_pixels(file: Path | bytes) -> Pixels:
   """Reads a label file of any mode without loss.
 
   Raises:
     BadFile: it is broken or lossy, or its values are not exact.
   """
-  picture, stretch = open_label(path)
+  picture, raw, content = _opened(file)
   if picture.mode in ('P', 'PA'):
     found = _palette(picture)
   elif picture.mode in ('RGB', 'RGBA'):
-    found = _colour(path, picture)
+    found = _colour(picture, raw, content)
   elif picture.mode in ('1', 'L', 'LA', 'I', 'F') or (
       picture.mode.startswith('I;16')
   ):
-    found = _grey(picture, stretch)
+    # Pillow multiplies grey of 2 or 4 bits until it fills 8.
+    found = _grey(picture, {'L;2': 85, 'L;4': 17}.get(raw[:3], 1))
   else:
     raise BadFile(
         COLOURED, f'the label is of mode {picture.mode}, whose colours are '
         'not exact: store it as an RGB PNG'
     )
   return found._replace(classes=str(picture.info.get(OWN_CLASSES, '')))
+
+
+def _opened(file: Path | bytes) -> tuple[Image.Image, str, bytes]:
+  """An upright picture, how its file stores pixels, and the file's content."""
+  try:
+    # Pillow keeps some files open, to look for more pictures in them.
+    content = file if isinstance(file, bytes) else file.read_bytes()
+    picture = Image.open(io.BytesIO(content))
+    raw = picture.tile[0][3] if picture.tile else ''
+    raw = str(raw[0] if isinstance(raw, tuple) and raw else raw)
+    many = getattr(picture, 'n_frames', 1)
+    lossy = picture.format in _LOSSY or picture.info.get('compression') in (
+        'jpeg', 'tiff_jpeg', 'webp'
+    )
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+  except BROKEN as error:
+    raise BadFile(
+        UNREADABLE_LABEL, f'broken file, replace it: {error}'
+    ) from error
+  if lossy:
+    raise BadFile(
+        UNREADABLE_LABEL, f'the label is a {picture.format}, which changes '
+        'ids and colours: store a PNG'
+    )
+  if many > 1:
+    raise BadFile(
+        UNREADABLE_LABEL, f'the label file holds {many} pictures: store one'
+    )
+  return picture, raw, content
 
 
 def _planes(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
@@ -114,11 +171,10 @@ def _palette(picture: Image.Image) -> Pixels:
   return Pixels(places, form, tuple(found), shades, tuple(colours))
 
 
-def _colour(path, picture: Image.Image) -> Pixels:
+def _colour(picture: Image.Image, raw: str, content: bytes) -> Pixels:
   parts, alpha = _planes(picture)
-  with Image.open(path) as unread:
-    raw = raw_mode(unread)
-    if ';16' in raw:
+  if ';16' in raw:
+    with Image.open(io.BytesIO(content)) as unread:
       parts = _deep_colour(unread, raw, parts)
   packed = parts.astype(np.int64) @ _PACKED
   _check_alpha(packed, alpha)

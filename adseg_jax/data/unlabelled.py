@@ -97,17 +97,18 @@ def _of_folder(data: Data):
 def _read(name: str, path: Path, size: tuple[int, int]):
   try:
     content = path.read_bytes()
-    file = pictures.plain(content).file
-    image = pictures.read(file)  # to see that it is whole
+    file, (width, height), _ = pictures.whole(content)
   except (pictures.Unreadable, OSError) as error:
     raise UserError(
         f"{path}: the image can't be read, replace it: {error}"
     ) from error
   if any(size):
-    image = pictures.resize(image, size)
-    file = pictures.encode(image)
+    height, width = size
+    file = pictures.encode(
+        pictures.resize(pictures.decode(file, 'RGB'), size)
+    )
   return (
-      PREFIX + name, file, _blank(*image.shape[:2]),
+      PREFIX + name, file, _blank(height, width),
       hashlib.sha256(content).hexdigest(),
   )
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source, colormap
-from adseg_jax.data.labels import Label, read_mat, read_png
+from adseg_jax.data.labels import Label, read_mat
 from adseg_jax.data.originals import Fault, Originals, Record, find_root
+from adseg_jax.data.pixels import read_png
 from adseg_jax.errors import UserError
 
 CLASSES = (

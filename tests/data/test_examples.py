@@ -129,7 +129,7 @@ def test_palette_label_is_refused(tmp_path):
 ], ids=['image', 'label', 'truncated label'])
 def test_broken_file_is_refused(tmp_path, image, label):
   message = refusal(tiny([('a', image, label)]), tmp_path)
-  assert 'example a' in message and 'broken file' in message
+  assert 'example a' in message and 'replace it' in message
 
 
 def test_unknown_split_lists_the_known_ones(tmp_path):
