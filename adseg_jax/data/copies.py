@@ -78,12 +78,9 @@ def _copy(top: Path, path: Path) -> Copy:
 
 
 def clear(top: Path, words) -> list[Copy]:
-  """Deletes copies; returns those that are gone.
+  """Deletes copies in a folder; returns those that are gone.
 
-  Args:
-    top: the folder that they lie in.
-    words: names of data sets, or of copies as `copies` gives them, or digests;
-      ALL for all.
+  Each word is the name of a data set or a copy, a digest, or ALL.
 
   Raises:
     UserError: a word names none, before anything is deleted; or a copy

@@ -74,11 +74,6 @@ class Examples:
 def load(dataset: Dataset, split: str, data: config.Data) -> Examples:
   """Reads a split into memory, after preparing the data set if needed.
 
-  Args:
-    dataset: the data set.
-    split: name of the split.
-    data: where the files are.
-
   Raises:
     UserError: the data set can't be prepared, has no such split or nothing in
       it, or an example's label does not fit the image or the classes.

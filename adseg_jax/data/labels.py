@@ -92,10 +92,7 @@ def read_mat(file: Path) -> Label:
 def strange_ids(ids: np.ndarray, count: int, holder: str) -> str:
   """What is wrong with ids outside 0 to `count` - 1 and void; else ''.
 
-  Args:
-    ids: integers [H,W].
-    count: number of ids that mean something.
-    holder: who has them, such as 'the data set has 3 classes'.
+  `holder` says who has them, such as 'the data set has 3 classes'.
   """
   wrong = ids[((ids < 0) | (ids >= count)) & (ids != VOID)]
   if not wrong.size:

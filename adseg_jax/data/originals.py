@@ -120,14 +120,14 @@ def refuse(dataset: str, faults):
 def find_root(
     data: config.Data, name: str, source: Source, needed, folders=('.',)
 ) -> Path:
-  """The folder that holds what a data set needs.
+  """The one of these folders, below the given root, that has what is needed.
 
   Args:
-    data: root is read; where it is empty, the environment's ADSEG_DATA.
+    data: for the root.
     name: the data set's.
     source: what the message says where something is missing.
     needed: files and folders that must be there.
-    folders: where to look, below the root.
+    folders: where to look.
 
   Raises:
     UserError: no root was given, or something is missing there.

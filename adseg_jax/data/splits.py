@@ -27,16 +27,13 @@ def split_named(word: str) -> str:
 
 
 def listed(root: Path, images, folders, divided: bool):
-  """Splits that lists in the root, or in VOC's place, say.
+  """(Split -> names, faults, what to say), as lists say; empty without lists.
 
   Args:
-    root: of the data set.
+    root: where they lie, there or in VOC's place.
     images: name -> file.
     folders: what may stand before the names of images, in lower case.
     divided: whether all names begin with a split; lists must agree with it.
-
-  Returns:
-    (split -> names, faults, what to say); empty where there are no lists.
 
   Raises:
     UserError: a list can't be understood, or one is missing.
