@@ -69,36 +69,26 @@ def find_layout(root: Path) -> Layout | None:
   Raises:
     UserError: it is not clear which files are meant, or a list is wrong.
   """
-  pair = _pair(root)
-  above = [
-      path for path in _folders(root)
-      if split_named(path.name) and (_pair(path) or _beside(path))
-  ]
-  if pair and above:
-    raise UserError(
-        f'{root}: has {pair[0].name}/ with {pair[1].name}/, and folders of '
-        f'splits as {above[0].name}/: which are meant? Move the others away'
-    )
-  if not pair and not above:
+  places = _places(root)
+  if not places:
     return None
-  images, labels, faults = _files([('', *pair)] if pair else [
-      (f'{split_named(top.name)}/', *(_pair(top) or (top, top)))
-      for top in above
-  ])
-  tops = [f'{top.name}/' for top in above] or [
-      f'{pair[0].name}/{top}' for top in sorted({
-          name.split('/')[0] for name in images if _split_of(name)
-      })
-  ]
+  tops = dict.fromkeys(
+      root / path.relative_to(root).parts[0]
+      for _, *pair in places for path in pair
+  )
+  images, labels, faults = _files(places)
+  folders = {
+      '/'.join(path.relative_to(root).parent.parts[:2])
+      for path in images.values()
+  }
   divided = all(map(_split_of, images))
   if divided:
     images, labels = map(_renamed, (images, labels))
-  folders = {*_IMAGES, *_LABELS, *(top.name.casefold() for top in above)}
-  splits, wrong, said = listed(root, images, folders, divided)
-  if not splits:
-    splits = _whole(root, images)
-    said = [f'splits are folders: {", ".join(tops)}'] if splits else []
-  left = _left_out(root, pair or above, {*images.values(), *labels.values()})
+  before = {*_IMAGES, *_LABELS, *(top.name.casefold() for top in tops)}
+  splits, wrong, said = listed(root, images, before, divided)
+  if not splits and (splits := _whole(root, images)):
+    said = [f'splits are folders: {shorten(sorted(folders))}']
+  left = _left_out(root, tops, {*images.values(), *labels.values()})
   return Layout(images, labels, splits, (*faults, *wrong), (*said, *left))
 
 
@@ -111,6 +101,24 @@ def missing(root: Path) -> list[str]:
         f' ({one.name}/ holds no {", ".join(MASKS)})' for one in labels
     ))
   return lacking + ([] if find_classes(root) else ['classes.txt'])
+
+
+def _places(root: Path) -> list[tuple[str, Path, Path]]:
+  """(Prefix of names, folder of images, folder of labels) of each place."""
+  pair = _pair(root)
+  above = [
+      path for path in _folders(root)
+      if split_named(path.name) and (_pair(path) or _beside(path))
+  ]
+  if pair and above:
+    raise UserError(
+        f'{root}: has {pair[0].name}/ with {pair[1].name}/, and folders of '
+        f'splits as {above[0].name}/: which are meant? Move the others away'
+    )
+  return [('', *pair)] if pair else [
+      (f'{split_named(top.name)}/', *(_pair(top) or (top, top)))
+      for top in above
+  ]
 
 
 def _folders(top: Path) -> list[Path]:
@@ -147,7 +155,7 @@ def _beside(top: Path) -> bool:
 
 
 def _files(places):
-  """Images and labels in places, (prefix of names, folder, folder) each."""
+  """Images and labels by name, and names that two files share."""
   images, labels, faults = {}, {}, []
   for prefix, first, second in places:
     one, wrong = listing(first, IMAGES)
