@@ -1,7 +1,6 @@
 """Looks at every example of a data set, for what training refuses."""
 
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from adseg_jax.data.dataset import Dataset, shorten
 from adseg_jax.data.inspection import Inspection, Tally, read, readings
 from adseg_jax.data.labels import read_stored
 from adseg_jax.data.originals import Fault
+from adseg_jax.data.threads import in_threads
 from adseg_jax.wording import counted
 
 # Examples that are kept to be shown: of each split, and with a fault.
@@ -89,20 +89,15 @@ def _splits(dataset, data):
   from adseg_jax.data.examples import stored  # imports TensorFlow
 
   splits = {}
-  for split in (dataset.train, dataset.validation, dataset.test):
-    if split:
-      rows = list(stored(dataset, split, data))
-      splits[split] = len(rows), _encoded(dataset, rows)
+  for split in filter(
+      None, (dataset.train, dataset.validation, dataset.test)
+  ):
+    rows = sorted(stored(dataset, split, data))
+    splits[split] = len(rows), in_threads(lambda row: read(
+        dataset, row[0], lambda: pictures.whole(row[1]),
+        lambda: read_stored(row[2]),
+    ), rows)
   return str(dataset.builder(data).data_dir), (), splits, tuple
-
-
-def _encoded(dataset, rows):
-  """Yields a Reading for each example of a prepared data set."""
-  for name, image, label in sorted(rows):
-    yield read(
-        dataset, name, functools.partial(pictures.whole, image),
-        functools.partial(read_stored, label),
-    )
 
 
 def _warnings(dataset, inspection):

@@ -205,12 +205,7 @@ def _ready(dataset: Dataset, size, name: str, image: bytes, label: bytes):
   content.update(repr(ids.shape).encode() + ids.tobytes())
   image = found.image
   if any(size):
-    image, label = _resized(image, ids, size)
+    image = pictures.resized(image, size)
+    mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
+    label = encode(np.asarray(mask))
   return name, image, label, content.hexdigest()
-
-
-def _resized(image: bytes, ids: np.ndarray, size: tuple[int, int]):
-  """An image and its label at another height and width, as PNG files."""
-  image = pictures.resize(pictures.decode(image, 'RGB'), size)
-  mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
-  return pictures.encode(image), encode(np.asarray(mask))

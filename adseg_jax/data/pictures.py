@@ -100,6 +100,11 @@ def decode(encoded: bytes, mode: str) -> np.ndarray:
     return np.asarray(picture.convert(mode))
 
 
+def resized(encoded: bytes, size: tuple[int, int]) -> bytes:
+  """A kept picture at the height and width `size`, as a PNG."""
+  return encode(resize(decode(encoded, 'RGB'), size))
+
+
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
   """A picture at the height and width `size`: uint8 [h,w,3] -> [*size,3]."""
   # Pillow's filters widen when they reduce, so nothing aliases.

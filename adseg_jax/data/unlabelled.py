@@ -104,9 +104,7 @@ def _read(name: str, path: Path, size: tuple[int, int]):
     ) from error
   if any(size):
     height, width = size
-    file = pictures.encode(
-        pictures.resize(pictures.decode(file, 'RGB'), size)
-    )
+    file = pictures.resized(file, size)
   return (
       PREFIX + name, file, _blank(height, width),
       hashlib.sha256(content).hexdigest(),
