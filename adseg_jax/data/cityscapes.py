@@ -31,6 +31,11 @@ PALETTE = (
 LABEL_IDS = (
     7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33
 )
+# The class of each value of a label.
+IDS = tuple(
+    LABEL_IDS.index(value) if value in LABEL_IDS else VOID
+    for value in range(256)
+)
 _CONFIG = 'semantic_segmentation'
 _ARCHIVES = ('leftImg8bit_trainvaltest.zip', 'gtFine_trainvaltest.zip')
 
@@ -39,12 +44,6 @@ SOURCE = Source(
     licence='its own: research and teaching, no commercial use; registration',
     layout=' and '.join(_ARCHIVES),
 )
-
-
-def translation() -> tuple[int, ...]:
-  """Class of each of the 256 values of a label."""
-  classes = {label: index for index, label in enumerate(LABEL_IDS)}
-  return tuple(classes.get(value, VOID) for value in range(256))
 
 
 def builder(data: config.Data):
@@ -70,5 +69,5 @@ DATASET = Dataset(
     'cityscapes', CLASSES, PALETTE, builder, source=SOURCE,
     counts={'train': 2975, 'validation': 500},
     features=('image_id', 'image_left', 'segmentation_label'),
-    ids=translation(),
+    ids=IDS,
 )

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
+from adseg_jax.data import pictures
 from adseg_jax.data.dataset import VOID, colormap
-from adseg_jax.data.pictures import BROKEN
 
 # Luma of red, green and blue: ITU-R BT.601, as in Pillow and TensorFlow.
 _LUMA = (0.299, 0.587, 0.114)
@@ -45,7 +45,7 @@ def read_stored(file: bytes) -> Label:
   try:
     with Image.open(io.BytesIO(file)) as picture:
       ids = np.asarray(picture)
-  except BROKEN as error:
+  except pictures.BROKEN as error:
     raise BadFile(
         UNREADABLE_LABEL, f'broken file, replace it: {error}'
     ) from error
@@ -112,6 +112,4 @@ def strange_ids(ids: np.ndarray, count: int, holder: str) -> str:
 
 def encode(ids: np.ndarray) -> bytes:
   """Ids 0 to 255 [H,W] -> an 8-bit grey PNG."""
-  file = io.BytesIO()
-  Image.fromarray(ids.astype(np.uint8)).save(file, 'png')
-  return file.getvalue()
+  return pictures.encode(ids.astype(np.uint8))
