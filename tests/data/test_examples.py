@@ -10,6 +10,7 @@ from PIL import Image
 
 from adseg_jax.config import Data
 from adseg_jax.data import examples, pictures
+from adseg_jax.data.check import check
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
 
@@ -138,9 +139,12 @@ def test_label_of_another_size_is_refused(refused):
   assert 'example a' in message and '6x4' in message and '4x6' in message
 
 
-def test_palette_label_is_refused(refused):
+def test_palette_label_is_refused(refused, tmp_path):
   message = refused([('a', IMAGE, png(np.ones((4, 6)), 'P'))])
   assert 'example a' in message and '8-bit grey' in message
+  # What the check shows, training reads.
+  fault, = check(tiny([]), Data(prepared=str(tmp_path))).faults[:1]
+  assert fault.where == 'example a' and '8-bit grey' in fault.detail
 
 
 @pytest.mark.parametrize('image, label', [
