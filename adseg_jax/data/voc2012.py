@@ -87,7 +87,7 @@ def originals(data: config.Data) -> Originals:
   for split, labels in _splits(root, alone).items():
     records = [
         Record(name, root / _VOC / 'JPEGImages' / f'{name}.jpg', label)
-        for name, label in labels.items()
+        for name, label in sorted(labels.items())
     ]
     absent = {
         path: kind for record in records for kind, path in (
@@ -98,9 +98,9 @@ def originals(data: config.Data) -> Originals:
         Fault(kind, str(path.relative_to(root)))
         for path, kind in absent.items()
     ]
-    splits[split] = tuple(sorted(
+    splits[split] = tuple(
         record for record in records if absent.keys().isdisjoint(record)
-    ))
+    )
   return Originals(root, splits, read_label, tuple(faults))
 
 
