@@ -39,11 +39,11 @@ class Pixels(NamedTuple):
       ids: of each of `numbers`.
       indexed: whether those are the ids; a palette's colours go with them then.
     """
-    colours = zip(self.numbers, self.colours, strict=False)
-    return Label(
-        np.array(ids, np.int32)[self.places],
-        tuple(colours) if indexed and self.form == 'palette' else (),
+    colours = () if self.form != 'palette' or not indexed else (
+        pair for pair in zip(self.numbers, self.colours, strict=True)
+        if pair[1] != _NONE
     )
+    return Label(np.array(ids, np.int32)[self.places], tuple(colours))
 
 
 def read_png(file: Path | bytes) -> Label:

@@ -35,6 +35,15 @@ def test_palette_png_is_read_as_indices(tmp_path):
   )
 
 
+def test_an_index_beyond_the_palette_has_no_colour(tmp_path):
+  """As tools shorten VOC's palette; another file may have all of it."""
+  array = layouts.ids([0, 19, 255])
+  layouts.paletted(array, tmp_path / 'a.png', colormap(20))
+  label = read_png(tmp_path / 'a.png')
+  np.testing.assert_array_equal(label.ids, array)
+  assert label.colours == ((0, (0, 0, 0)), (19, colormap(20)[19]))
+
+
 @pytest.mark.parametrize('depth, packed, wanted', [
     (4, [0x01, 0x2F], [0, 1, 2, 15]),
     (2, [0b00011011], [0, 1, 2, 3]),
