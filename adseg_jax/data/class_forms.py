@@ -5,7 +5,6 @@ Roboflow's _classes.csv. A form that shows but is not kept throughout is
 refused by line; so is one that could mean two things.
 """
 
-import json
 import re
 from typing import NamedTuple
 
@@ -41,6 +40,11 @@ _ROLES = {
         'r': 'r red', 'g': 'g green', 'b': 'b blue',
     }.items() for word in words.split()
 }
+# What no list of names holds -> the form that it shows.
+_MARKUP = tuple((form, re.compile(shows)) for form, shows in (
+    ('JSON', r'[\[{]\s*(["\[{]|$)'), ('YAML', '(names|nc|path):'),
+    ('XML', '<[?!]'),
+))
 _LABELME = {'__ignore__': 'void', '_background_': 'background'}
 
 
@@ -74,22 +78,14 @@ def _refusal(path, line: Line, what: str) -> UserError:
 
 
 def _refuse_markup(lines, path):
-  try:
-    content = json.loads('\n'.join(line.text for line in lines))
-  except ValueError:
-    content = None
   listed = all(line.text.startswith('- ') for line in lines)
-  for form, found in (
-      ('JSON', lines if isinstance(content, (dict, list)) else []),
-      ('YAML', [
-          line for line in lines
-          if listed or re.match('(names|nc|path):', line.text)
-      ]),
-      ('XML', [line for line in lines[:1] if re.match('<[?!]', line.text)]),
-  ):
-    if found:
+  for line in lines:
+    form = 'YAML' if listed else next(
+        (form for form, shows in _MARKUP if shows.match(line.text)), None
+    )
+    if form:
       raise _refusal(
-          path, found[0], f'shows that this is {form}: write a class on each '
+          path, line, f'shows that this is {form}: write a class on each '
           'line, in the order of their ids'
       )
 

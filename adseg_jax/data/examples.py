@@ -35,22 +35,17 @@ _DOWNLOAD_ERRORS = (
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-  """Examples of a split, sorted by name.
+  """Examples of a split, sorted by name."""
 
-  Attributes:
-    images: JPEG or PNG files, as `pictures.plain` gives them; the training
-      stream needs an `Encoded`.
-    labels: 8-bit grey PNG files of class ids, 255 void; likewise.
-    names: name of each example.
-    digest: 16 hexadecimal digits that change with a name, an image's file or
-      a label's ids anywhere in the split as it is prepared; not with
-      `data.size`, nor with `data.limit`, but that data sets of original files
-      prepare no more than it says.
-  """
-
+  # JPEG or PNG files, as `pictures.plain` gives them; the training stream needs
+  # an `Encoded`.
   images: Sequence[bytes]
-  labels: Sequence[bytes]
+  labels: Sequence[bytes]  # 8-bit grey PNG files of class ids, 255 void
   names: tuple[str, ...]
+  # 16 hexadecimal digits that change with a name, an image's file or a label's
+  # ids anywhere in the split as it is prepared; not with `data.size`, nor with
+  # `data.limit`, but that data sets of original files prepare no more than it
+  # says.
   digest: str = ''
 
   def __len__(self) -> int:
