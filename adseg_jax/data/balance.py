@@ -1,13 +1,12 @@
 """Weights of classes: given, or from how often each is in the images."""
 
-import concurrent.futures
-import io
 import math
 
 import numpy as np
-from PIL import Image
 
 from adseg_jax.config import Data
+from adseg_jax.data.pictures import decode
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 
 _MOST = 1e6  # a finite gradient must stay one
@@ -33,11 +32,9 @@ def class_weights(
     C numbers; a class that is in no image weighs 1.
   """
   def count(label):
-    with Image.open(io.BytesIO(label)) as picture:
-      return np.bincount(np.asarray(picture).ravel(), minlength=256)
+    return np.bincount(decode(label, 'L').ravel(), minlength=256)
 
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    counts = np.array(list(pool.map(count, labels)))[:, :num_classes]
+  counts = np.array(list(in_threads(count, labels)))[:, :num_classes]
   pixels = counts.sum(0)
   here = (counts > 0) * counts.sum(1, keepdims=True)
   seen = pixels > 0
@@ -61,22 +58,22 @@ def given_weights(data: Data, classes: tuple[str, ...]) -> tuple[float, ...]:
       are balanced, too.
   """
   words = list(map(str, data.class_weights))
+  whole = ' '.join(words)
   if not words:
     return ()
   if data.balance:
-    raise _wrong(' '.join(words), f'--data.balance is {data.balance}, too',
-                 'give one of them')
+    raise _wrong(whole, f'--data.balance is {data.balance}, too: give one')
   if any('=' in word for word in words):
     weights = _by_name(words, classes)
   elif len(words) == len(classes):
     weights = [_weight(word, word) for word in words]
   else:
     raise _wrong(
-        ' '.join(words), f'{len(words)} for {len(classes)} classes',
-        f'give a number for each of {", ".join(classes)}, or NAME=NUMBER',
+        whole, f'{len(words)} for {len(classes)} classes: give a number for '
+        f'each of {", ".join(classes)}, or NAME=NUMBER'
     )
   if not any(weights):
-    raise _wrong(' '.join(words), 'no class counts', 'give one above 0')
+    raise _wrong(whole, 'no class counts: give one above 0')
   return tuple(weights)
 
 
@@ -86,11 +83,11 @@ def _by_name(words, classes) -> list[float]:
     name, _, number = word.rpartition('=')
     if name not in classes:
       raise _wrong(
-          word, f'no class has the name {name!r}',
-          f'give NAME=NUMBER with one of {", ".join(classes)}',
+          word, f'no class has the name {name!r}: give NAME=NUMBER with one of '
+          + ', '.join(classes)
       )
     if name in weights:
-      raise _wrong(word, f'{name} has a weight already', 'give one of them')
+      raise _wrong(word, f'{name} has a weight already: give one of them')
     weights[name] = _weight(number, word)
   return [weights.get(name, 1.0) for name in classes]
 
@@ -102,10 +99,10 @@ def _weight(number: str, word: str) -> float:
     found = math.nan
   if not 0 <= found <= _MOST:
     raise _wrong(
-        word, f'{number or "nothing"} is no weight', f'give 0 to {_MOST:g}'
+        word, f'{number or "nothing"} is no weight: give 0 to {_MOST:g}'
     )
   return found
 
 
-def _wrong(words: str, what: str, advice: str) -> UserError:
-  return UserError(f'--data.class-weights {words}: {what}: {advice}')
+def _wrong(words: str, what: str) -> UserError:
+  return UserError(f'--data.class-weights {words}: {what}')

@@ -15,9 +15,9 @@ import numpy as np
 
 from adseg_jax import config
 from adseg_jax.data.dataset import VOID, Dataset, Source
-from adseg_jax.data.files import Files
-from adseg_jax.data.labels import Label, read_png
+from adseg_jax.data.labels import Label
 from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
+from adseg_jax.data.pixels import read_png
 
 CLASSES = (
     'sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign symbol',
@@ -38,12 +38,6 @@ SOURCE = Source(
     'testannot/ with PNG labels of equal names, 0 to 10 and 11 for void',
 )
 _FOLDERS = {'train': 'train', 'validation': 'val', 'test': 'test'}
-
-
-class CamVid(Files):
-  """CamVid with 11 classes: 367 train, 101 validation, 233 test."""
-
-  name = 'camvid'
 
 
 def read_label(path: Path) -> Label:
@@ -76,7 +70,6 @@ def originals(data: config.Data) -> Originals:
 
 
 DATASET = Dataset(
-    'camvid', CLASSES, PALETTE, lambda data: CamVid(DATASET, data),
-    test='test', source=SOURCE, originals=originals,
+    'camvid', CLASSES, PALETTE, test='test', source=SOURCE, originals=originals,
     counts={'train': 367, 'validation': 101, 'test': 233},
 )

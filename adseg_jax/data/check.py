@@ -1,16 +1,17 @@
 """Looks at every example of a data set, for what training refuses."""
 
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from adseg_jax import config
+from adseg_jax.data import pictures
 from adseg_jax.data.dataset import Dataset, shorten
 from adseg_jax.data.inspection import Inspection, Tally, read, readings
-from adseg_jax.data.labels import read_png
+from adseg_jax.data.labels import read_stored
 from adseg_jax.data.originals import Fault
+from adseg_jax.data.threads import in_threads
 from adseg_jax.wording import counted
 
 # Examples that are kept to be shown: of each split, and with a fault.
@@ -19,36 +20,26 @@ SHOWN_FAULTY = 12
 
 
 class Sample(NamedTuple):
-  """An example to show: encoded image, ids [H,W], and what is wrong."""
+  """An example to show."""
 
   split: str
   name: str
-  image: bytes
-  ids: np.ndarray
+  image: bytes  # encoded
+  ids: np.ndarray  # [H,W]
   faults: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-  """What a check found.
-
-  Attributes:
-    dataset: what was checked.
-    place: where its files are.
-    tallies: what each split holds.
-    faults: what training refuses.
-    warnings: what training accepts, but a person should know.
-    samples: examples to show.
-    said: how original files were understood, a line each.
-  """
+  """What a check found."""
 
   dataset: Dataset
-  place: str
-  tallies: dict[str, Tally]
-  faults: tuple[Fault, ...]
-  warnings: tuple[str, ...]
+  place: str  # where its files are
+  tallies: dict[str, Tally]  # of each split
+  faults: tuple[Fault, ...]  # what training refuses
+  warnings: tuple[str, ...]  # what it accepts, but a person should know
   samples: tuple[Sample, ...]
-  said: tuple[str, ...] = ()
+  said: tuple[str, ...] = ()  # how original files were understood, a line each
 
 
 def check(dataset: Dataset, data: config.Data) -> Findings:
@@ -60,13 +51,12 @@ def check(dataset: Dataset, data: config.Data) -> Findings:
   Raises:
     UserError: there is nothing to read.
   """
-  inspection = Inspection(dataset)
   place, listed, splits, said = _splits(dataset, data)
+  inspection = Inspection(dataset, splits)
   samples, faulty = [], 0
   for split, (count, stream) in splits.items():
-    inspection.begin(split)
     step = max(1, count // SHOWN)
-    for position, reading in enumerate(stream()):
+    for position, reading in enumerate(stream):
       wrong = inspection.add(split, reading)
       faulty += bool(wrong)
       shown = position % step == 0 and position < SHOWN * step
@@ -88,34 +78,26 @@ def check(dataset: Dataset, data: config.Data) -> Findings:
 def _splits(dataset, data):
   """Where files are, what is wrong with their list, splits, what is said.
 
-  A split is its number of examples and a function that yields readings.
+  A split is its number of examples and an iterator over readings.
   """
   if dataset.originals is not None:
     originals = dataset.originals(data).limited(data.limit)
     return str(originals.root), originals.wrong(), {
-        split: (
-            len(records),
-            functools.partial(readings, dataset, originals, split),
-        )
+        split: (len(records), readings(dataset, originals, split))
         for split, records in originals.splits.items()
     }, originals.said
   from adseg_jax.data.examples import stored  # imports TensorFlow
 
   splits = {}
-  for split in (dataset.train, dataset.validation, dataset.test):
-    if split:
-      rows = list(stored(dataset, split, data))
-      splits[split] = len(rows), functools.partial(_encoded, dataset, rows)
+  for split in filter(
+      None, (dataset.train, dataset.validation, dataset.test)
+  ):
+    rows = sorted(stored(dataset, split, data))
+    splits[split] = len(rows), in_threads(lambda row: read(
+        dataset, row[0], lambda: pictures.whole(row[1]),
+        lambda: read_stored(row[2]),
+    ), rows)
   return str(dataset.builder(data).data_dir), (), splits, tuple
-
-
-def _encoded(dataset, rows):
-  """Yields a Reading for each example of a prepared data set."""
-  for name, image, label in sorted(rows):
-    yield read(
-        dataset, name, functools.partial(bytes, image),
-        functools.partial(read_png, bytes(label)),
-    )
 
 
 def _warnings(dataset, inspection):

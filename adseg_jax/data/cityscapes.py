@@ -5,14 +5,13 @@ void. The labels of the test images are secret.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from adseg_jax import config
 from adseg_jax.data.dataset import VOID, Dataset, Source
-from adseg_jax.data.originals import ROOT_VARIABLE, find_root
+from adseg_jax.data.originals import find_root, given_root
 from adseg_jax.data.tfds_builder import tfds_builder
 
 CLASSES = (
@@ -32,6 +31,11 @@ PALETTE = (
 LABEL_IDS = (
     7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33
 )
+# The class of each value of a label.
+IDS = tuple(
+    LABEL_IDS.index(value) if value in LABEL_IDS else VOID
+    for value in range(256)
+)
 _CONFIG = 'semantic_segmentation'
 _ARCHIVES = ('leftImg8bit_trainvaltest.zip', 'gtFine_trainvaltest.zip')
 
@@ -42,22 +46,15 @@ SOURCE = Source(
 )
 
 
-def translation() -> tuple[int, ...]:
-  """Class of each of the 256 values of a label."""
-  classes = {label: index for index, label in enumerate(LABEL_IDS)}
-  return tuple(classes.get(value, VOID) for value in range(256))
-
-
 def builder(data: config.Data):
   """TFDS's builder, on the archives or on what was made from them.
 
   Raises:
     UserError: no prepared copy, and the archives are missing.
   """
-  given = data.root or os.environ.get(ROOT_VARIABLE, '')
-  given = Path(given).expanduser()
+  given = given_root(data)
   made = tfds_builder('cityscapes', data.prepared, _CONFIG)
-  at_hand = all((given / archive).exists() for archive in _ARCHIVES)
+  at_hand = given and all((given / archive).exists() for archive in _ARCHIVES)
   if made.data_path.exists() and not at_hand:
     return made
   root = find_root(data, 'cityscapes', SOURCE, _ARCHIVES)
@@ -72,5 +69,5 @@ DATASET = Dataset(
     'cityscapes', CLASSES, PALETTE, builder, source=SOURCE,
     counts={'train': 2975, 'validation': 500},
     features=('image_id', 'image_left', 'segmentation_label'),
-    ids=translation(),
+    ids=IDS,
 )

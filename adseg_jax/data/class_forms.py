@@ -5,7 +5,6 @@ Roboflow's _classes.csv. A form that shows but is not kept throughout is
 refused by line; so is one that could mean two things.
 """
 
-import json
 import re
 from typing import NamedTuple
 
@@ -13,48 +12,49 @@ from adseg_jax.data.dataset import VOID
 from adseg_jax.data.text import Line
 from adseg_jax.errors import UserError
 
-_CVAT = re.compile(r'(.+):(\d+),\s*(\d+),\s*(\d+):[^:]*:[^:]*')
+_CVAT = re.compile(
+    r'(?P<name>.+):(?P<r>\d+),\s*(?P<g>\d+),\s*(?P<b>\d+):[^:]*:[^:]*'
+)
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"(.*)')
 _GAP = r'[\s,;:|=]+'
-_COLOUR_LAST = re.compile(
-    rf'(.*?){_GAP}[(\[]?(\d+)[\s,;]+(\d+)[\s,;]+(\d+)[)\]]?[\s,;]*'
-)
-_HEX_LAST = re.compile(rf'(.*?){_GAP}#([0-9a-fA-F]{{6}})[\s,;]*')
-_HEX_FIRST = re.compile(rf'#([0-9a-fA-F]{{6}}){_GAP}(.+)')
-_COLOUR_FIRST = re.compile(rf'(\d+)[\s,;]+(\d+)[\s,;]+(\d+){_GAP}(\D.*)')
+_RGB = r'(?P<r>\d+)[\s,;]+(?P<g>\d+)[\s,;]+(?P<b>\d+)'
+_HEX = r'#' + ''.join(f'(?P<{part}>[0-9a-fA-F]{{2}})' for part in 'rgb')
+# What lines may say of a colour, and the base of its numbers.
+_COLOURED = tuple((re.compile(form), base) for form, base in (
+    (rf'(?P<name>.*?){_GAP}[(\[]?{_RGB}[)\]]?[\s,;]*', 10),
+    (rf'(?P<name>.*?){_GAP}{_HEX}[\s,;]*', 16),
+    (rf'{_HEX}{_GAP}(?P<name>.+)', 16),
+    (rf'{_RGB}{_GAP}(?P<name>\D.*)', 10),
+))
+_OPACITY_LAST = re.compile(rf'.*?{_GAP}[(\[]?{_RGB}[\s,;]+255[)\]]?[\s,;]*')
 _NUMBER_FIRST = re.compile(r'(\d+)(?:\s*[:,;=|)]\s*|\.\s+|\s+-\s+|\s+)(.+)')
 _NUMBER_LAST = re.compile(r'(.*\S)(\s*[:,;=|\t]\s*|\s+)(\d+)')
 _NAMELESS = re.compile(r'[\d\s,;:|=#()\[\]-]*')
-_COMMENT = re.compile(r'#(?![0-9a-fA-F]{6}\b).*|.*\s(#\s.*)')
-_HEADS = {
-    'value': (
-        'id', 'index', 'value', 'pixel value', 'pixel_value', 'class id',
-        'class_id', 'classid', 'label id', 'label_id',
-    ),
-    'name': (
-        'name', 'class', 'label', 'class name', 'class_name', 'classname',
-        'label name', 'label_name', 'category', 'names', 'classes', 'labels',
-        'categories', 'class names', 'class_names',
-    ),
-    'r': ('r', 'red'), 'g': ('g', 'green'), 'b': ('b', 'blue'),
+_COMMENT = re.compile(r'^#(?![0-9a-fA-F]{6}\b).*|\s#\s.*')
+# Words of a header without spaces and underscores -> what the column is.
+_ROLES = {
+    word: role for role, words in {
+        'value': 'id index value pixelvalue classid labelid',
+        'name': 'name class label category classname labelname '
+        'names classes labels categories classnames',
+        'r': 'r red', 'g': 'g green', 'b': 'b blue',
+    }.items() for word in words.split()
 }
-_ROLES = {word: role for role, words in _HEADS.items() for word in words}
+# What no list of names holds -> the form that it shows.
+_MARKUP = tuple((form, re.compile(shows)) for form, shows in (
+    ('JSON', r'[\[{]\s*(["\[{]|$)'), ('YAML', '(names|nc|path):'),
+    ('XML', '<[?!]'),
+))
+_LABELME = {'__ignore__': 'void', '_background_': 'background'}
 
 
 class Row(NamedTuple):
-  """A class, or void, as a line has it.
+  """A class, or void, as a line has it."""
 
-  Attributes:
-    line: its number in the file, from 1.
-    name: as it is written.
-    value: in labels that hold ids.
-    colour: None where the file has none.
-  """
-
-  line: int
-  name: str
-  value: int
-  colour: tuple[int, int, int] | None
+  line: int  # its number in the file, from 1
+  name: str  # as it is written
+  value: int  # in labels that hold ids
+  colour: tuple[int, int, int] | None  # None where the file has none
 
 
 def rows_of(lines: list[Line], path) -> tuple[list[Row], list[str]]:
@@ -64,224 +64,197 @@ def rows_of(lines: list[Line], path) -> tuple[list[Row], list[str]]:
     UserError: a line can't be understood.
   """
   _refuse_markup(lines, path)
-  kept, commented = _without_comments(lines)
-  notes = ['comments left out'] if commented else []
-  for form in (_cvat, _headed):
-    if found := form(kept, path):
-      return found[0], [found[1], *notes]
-  rows = _own(kept, path)
-  rows, more = _labelme(rows, path)
-  return rows, more + notes
+  kept = _without_comments(lines)
+  notes = ['comments left out'] if kept != lines else []
+  rows, form = (
+      _cvat(kept, path) or _headed(kept, path)
+      or _labelme(_own(kept, path), path)
+  )
+  return rows, [form, *notes] if form else notes
 
 
-def refusal(path, line: Line, what: str) -> UserError:
-  """A UserError about a line."""
+def _refusal(path, line: Line, what: str) -> UserError:
   return UserError(f'{path}, line {line.number}: {line.text!r} {what}')
 
 
 def _refuse_markup(lines, path):
-  text = '\n'.join(line.text for line in lines)
-  try:
-    is_json = isinstance(json.loads(text), (dict, list))
-  except ValueError:
-    is_json = False
-  yaml = [
-      line for line in lines if re.fullmatch(r'(names|nc|path):.*', line.text)
-  ] or (lines if all(line.text.startswith('- ') for line in lines) else [])
-  xml = [line for line in lines[:1] if re.match('<[?!]', line.text)]
-  for form, found in (
-      ('JSON', lines if is_json else []), ('YAML', yaml), ('XML', xml)
-  ):
-    if found:
-      raise refusal(
-          path, found[0], f'shows that this is {form}: write a class on each '
+  listed = all(line.text.startswith('- ') for line in lines)
+  for line in lines:
+    form = 'YAML' if listed else next(
+        (form for form, shows in _MARKUP if shows.match(line.text)), None
+    )
+    if form:
+      raise _refusal(
+          path, line, f'shows that this is {form}: write a class on each '
           'line, in the order of their ids'
       )
 
 
-def _without_comments(lines):
-  kept, commented = [], False
-  for line in lines:
-    match = None if line.text.startswith('"') else _COMMENT.fullmatch(line.text)
-    if match is None:
-      kept.append(line)
-    else:
-      commented = True
-      text = line.text[:match.start(1)].strip() if match[1] else ''
-      kept += [line._replace(text=text)] if text else []
-  return kept, commented
+def _without_comments(lines) -> list[Line]:
+  kept = [
+      line if line.text.startswith('"')
+      else line._replace(text=_COMMENT.sub('', line.text).strip())
+      for line in lines
+  ]
+  return [line for line in kept if line.text]
+
+
+def _matches(pattern, lines, texts, path, what: str):
+  """A match of each text; none where no text has one.
+
+  Raises:
+    UserError: some have one, some have not.
+  """
+  found = [pattern.fullmatch(text) for text in texts]
+  if any(found) and None in found:
+    raise _refusal(path, lines[found.index(None)], what)
+  return found if any(found) else []
+
+
+def _colour(match, base: int = 10) -> tuple[int, int, int]:
+  return tuple(int(match[part], base) for part in 'rgb')
 
 
 def _cvat(lines, path):
   """`name:r,g,b:parts:actions`."""
-  found = [_CVAT.fullmatch(line.text) for line in lines]
-  if not any(found):
-    return None
-  rows = []
-  for place, (line, match) in enumerate(zip(lines, found, strict=True)):
-    if match is None:
-      raise refusal(
-          path, line, 'is no `name:r,g,b::`, but other lines are, as CVAT '
-          'writes them'
-      )
-    rows.append(Row(
-        line.number, match[1].strip(), place, _numbers(match.groups()[1:])
-    ))
-  return rows, "CVAT's form"
+  found = _matches(
+      _CVAT, lines, [line.text for line in lines], path,
+      'is no `name:r,g,b::`, but other lines are, as CVAT writes them',
+  )
+  return found and ([
+      Row(line.number, match['name'].strip(), place, _colour(match))
+      for place, (line, match) in enumerate(zip(lines, found, strict=True))
+  ], "CVAT's form")
 
 
 def _headed(lines, path):
   """A table whose first line names its columns."""
   head = lines[0] if lines else Line(1, '')
   gap = next((one for one in ',;\t|' if one in head.text), None)
-  text = head.text.casefold()
-  words = [text] if text in _ROLES else [
-      word.strip(' "') for word in text.split(gap)
-  ]
-  roles = [_ROLES.get(word) for word in words]
+  words = [head.text] if _role(head.text) else head.text.split(gap)
+  roles = [_role(word) for word in words]
   if None in roles or 'name' not in roles or len(set(roles)) < len(roles):
     return None
   if len(roles) == 1:
     if head.text.startswith('"'):
       return None
-    raise refusal(
+    raise _refusal(
         path, head, 'looks like a header: delete it, or put it in quotes '
         'where it is a class'
     )
+  if 0 < len({*'rgb'} & {*roles}) < 3:
+    raise _refusal(path, head, 'has no red, no green or no blue')
   return [
       _headed_row(line, place, roles, gap, path)
       for place, line in enumerate(lines[1:])
   ], f'line {head.number} is a header'
 
 
-def _headed_row(line, place, roles, gap, path):
+def _role(word: str) -> str | None:
+  return _ROLES.get(re.sub(r'[\s_"]', '', word).casefold())
+
+
+def _headed_row(line, place, roles, gap, path) -> Row:
   # What has too many parts has them in its name.
   before = roles.index('name')
   *left, rest = line.text.split(gap, before)
   after = len(roles) - 1 - before
   name, *right = rest.rsplit(gap, after) if after else [rest]
   cells = dict(zip(roles, (*left, name, *right), strict=False))
-  numbers = {k: v.strip(' "') for k, v in cells.items() if k != 'name'}
-  name = cells.get('name', '').strip().strip('"').strip()
-  wanted = set(roles) - {'name'}
-  if not name or numbers.keys() != wanted or not all(
+  name = cells.pop('name', '').strip().strip('"').strip()
+  numbers = {role: cell.strip(' "') for role, cell in cells.items()}
+  if not name or len(numbers) < len(roles) - 1 or not all(
       number.isdecimal() for number in numbers.values()
   ):
-    raise refusal(path, line, f'is no {", ".join(roles)}, as line 1 says')
-  colour = None
-  if 'r' in roles:
-    if not {'g', 'b'} <= wanted:
-      raise refusal(path, line, 'has no green or no blue')
-    colour = tuple(int(numbers[part]) for part in 'rgb')
-  return Row(line.number, name, int(numbers.get('value', place)), colour)
+    raise _refusal(path, line, f'is no {", ".join(roles)}, as line 1 says')
+  return Row(
+      line.number, name, int(numbers.get('value', place)),
+      _colour(numbers) if 'r' in roles else None,
+  )
 
 
 def _own(lines, path) -> list[Row]:
   """A name on each line, with a number or a colour on all or on none."""
-  texts = [line.text for line in lines]
-  quoted = [_QUOTED.fullmatch(text) for text in texts]
-  # What stands for a name while numbers are looked for around it.
-  bare = [
-      f'q{q[2]}' if q else text for q, text in zip(quoted, texts, strict=True)
+  quoted = [_QUOTED.fullmatch(line.text) for line in lines]
+  # A letter stands for a quoted name while numbers are looked for around it.
+  texts = [
+      f'q{q[2]}' if q else line.text
+      for q, line in zip(quoted, lines, strict=True)
   ]
-  bare, colours = _colours(lines, bare, path)
-  bare, values = _values(lines, bare, colours, path)
+  texts, colours = _colours(lines, texts, path)
+  texts, values = _values(lines, texts, any(colours), path)
   rows = []
   for place, (line, q, name) in enumerate(
-      zip(lines, quoted, bare, strict=True)
+      zip(lines, quoted, texts, strict=True)
   ):
-    value = values[place] if values else place
     if q and name != 'q':
-      raise refusal(path, line, 'has more behind the quotes than a colour')
+      raise _refusal(path, line, 'has more behind the quotes than a colour')
     if q:
       name = q[1].replace('""', '"').strip()
     elif _NAMELESS.fullmatch(name) and name != str(place):
       name = ''
     if not name:
-      raise refusal(path, line, 'has no name')
-    rows.append(Row(line.number, name, value, colours and colours[place]))
+      raise _refusal(path, line, 'has no name')
+    rows.append(Row(line.number, name, values[place], colours[place]))
   return rows
 
 
 def _colours(lines, texts, path):
-  """Names without their colours, and the colours, if lines have some."""
-  for pattern, base in ((_COLOUR_LAST, 10), (_HEX_LAST, 16)):
-    found = [pattern.fullmatch(text) for text in texts]
-    if not any(found):
-      continue
-    if not all(found):
-      raise refusal(
-          path, lines[found.index(None)], 'has no colour, but others have: '
-          'give all lines one, or none'
-      )
-    colours = [
-        _numbers(m.groups()[1:]) if base == 10
-        else tuple(bytes.fromhex(m[2])) for m in found
-    ]
-    four = all(re.search(rf'{_GAP}\d+$', m[1]) for m in found)
-    if four and all(colour[2] == 255 for colour in colours):
-      raise refusal(
+  """Names without their colours, and the colours; None where there are none."""
+  for pattern, base in _COLOURED:
+    found = _matches(
+        pattern, lines, texts, path,
+        'has no colour, but others have: give all lines one, or none',
+    )
+    if found and all(map(_OPACITY_LAST.fullmatch, texts)):
+      raise _refusal(
           path, lines[0], 'ends in four numbers: give red, green and blue '
           'alone'
       )
-    return [m[1].strip() for m in found], colours
-  found = [_HEX_FIRST.fullmatch(text) for text in texts]
-  if texts and all(found):
-    return [m[2].strip() for m in found], [
-        tuple(bytes.fromhex(m[1])) for m in found
-    ]
-  found = [_COLOUR_FIRST.fullmatch(text) for text in texts]
-  if texts and all(found):
-    return [m[4].strip() for m in found], [
-        _numbers(m.groups()[:3]) for m in found
-    ]
-  return texts, None
+    if found:
+      return [match['name'].strip() for match in found], [
+          _colour(match, base) for match in found
+      ]
+  return texts, [None] * len(texts)
 
 
-def _values(lines, texts, colours, path):
-  """Names without their values, and the values, if lines have some."""
+def _values(lines, texts, coloured: bool, path):
+  """Names without their values, and the values: else places."""
+  places = list(range(len(texts)))
   found = [_NUMBER_FIRST.fullmatch(text) for text in texts]
-  if texts and all(found):
+  if all(found):
     return [m[2].strip() for m in found], [int(m[1]) for m in found]
   found = [_NUMBER_LAST.fullmatch(text) for text in texts]
-  if colours or not texts or not all(found):
-    return texts, None
+  if coloured or not all(found):
+    return texts, places
   stems = [m[1].strip() for m in found]
   numbers = [int(m[3]) for m in found]
   if all(m[2].strip() or '\t' in m[2] for m in found):
     return stems, numbers
-  if len(set(stems)) == len(stems) and numbers != list(range(len(stems))):
-    raise refusal(
+  if len(set(stems)) == len(stems) and numbers != places:
+    raise _refusal(
         path, lines[0], f'ends in a number: where it is the value in labels, '
         f'write `{numbers[0]} {stems[0]}`; where it is part of the name, put '
         'that in quotes'
     )
-  return texts, None
+  return texts, places
 
 
 def _labelme(rows, path):
   """`__ignore__` is void and has no number; `_background_` is 0."""
-  names = [row.name for row in rows]
-  ignores = names[:1] == ['__ignore__']
-  if not {'__ignore__', '_background_'} & set(names):
-    return rows, []
+  if not _LABELME.keys() & {row.name for row in rows}:
+    return rows, ''
+  ignores = rows[0].name == '__ignore__'
   for place, row in enumerate(rows):
     wanted = {'__ignore__': 0, '_background_': int(ignores)}.get(row.name)
     if wanted not in (None, place):
-      raise refusal(
+      raise _refusal(
           path, Line(row.line, row.name), f'must be line {wanted + 1}, as '
           'labelme writes it'
       )
   return [
       row._replace(
-          name={'__ignore__': 'void', '_background_': 'background'}.get(
-              row.name, row.name
-          ),
-          value=row.value - ignores if place or not ignores else VOID,
-      )
-      for place, row in enumerate(rows)
-  ], ["labelme's form"]
-
-
-def _numbers(texts) -> tuple[int, ...]:
-  return tuple(map(int, texts))
+          name=_LABELME.get(row.name, row.name),
+          value=VOID if row.name == '__ignore__' else row.value - ignores,
+      ) for row in rows
+  ], "labelme's form"

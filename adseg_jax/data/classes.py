@@ -22,38 +22,26 @@ _LIKE_VOID = ('ignore', 'ignored', 'unlabeled', 'unlabelled', 'don\'t care')
 
 
 class Table(NamedTuple):
-  """What a list of classes says.
+  """What a list of classes says."""
 
-  Attributes:
-    names: of the lines, in order; `void` is no class.
-    colours: of the lines; empty where there are none.
-    ids: class id of each line, 255 for void.
-    values: what each line's pixels hold where labels are ids.
-    said: what was understood, for a person.
-    path: of the list.
-  """
-
-  names: tuple[str, ...]
-  colours: tuple[tuple[int, int, int], ...]
-  ids: tuple[int, ...]
-  values: tuple[int, ...]
-  said: str = ''
-  path: Path = Path('classes.txt')
+  names: tuple[str, ...]  # of the lines, in order; `void` is no class
+  colours: tuple[tuple[int, int, int], ...]  # of the lines; () without any
+  ids: tuple[int, ...]  # class id of each line, 255 for void
+  values: tuple[int, ...]  # what each line's pixels hold where labels are ids
+  said: str  # what was understood, for a person
+  path: Path  # of the list
 
   @property
   def classes(self) -> tuple[str, ...]:
     """Names of the classes, in the order of their ids."""
-    return tuple(
-        name for name, one in zip(self.names, self.ids, strict=True)
-        if one != VOID
-    )
+    return tuple(name for name in self.names if name != _VOID)
 
   @property
   def palette(self) -> tuple[tuple[int, int, int], ...]:
     """Colours of the classes; empty where there are none."""
     return tuple(
-        colour for colour, one in zip(self.colours, self.ids, strict=False)
-        if one != VOID
+        colour for colour, name in zip(self.colours, self.names, strict=False)
+        if name != _VOID
     )
 
 
@@ -63,17 +51,16 @@ def read_classes(path: Path) -> Table:
   Raises:
     UserError: a line can't be understood, or two lines are the same.
   """
-  lines, encoding = read_lines(path)
-  return table_of(lines, path, [encoding] if encoding else [])
+  return table_of(*read_lines(path), path)
 
 
-def table_of(lines: list[Line], path: Path, notes=()) -> Table:
-  """The table that lines say, read from `path`.
+def table_of(lines: list[Line], encoding: str, path: Path) -> Table:
+  """The table that a file's lines say; its `encoding` is '' for UTF-8.
 
   Raises:
     UserError: as read_classes.
   """
-  rows, more = rows_of(lines, path)
+  rows, notes = rows_of(lines, path)
   rows = [
       row._replace(name=_VOID) if row.name.casefold() == _VOID else row
       for row in rows
@@ -85,7 +72,7 @@ def table_of(lines: list[Line], path: Path, notes=()) -> Table:
       names, tuple(row.colour for row in rows if row.colour),
       tuple(VOID if n == _VOID else classes.index(n) for n in names),
       tuple(row.value for row in rows),
-      _said(rows, classes, [*notes, *more]), path,
+      _said(rows, classes, [encoding, *notes] if encoding else notes), path,
   )
 
 
@@ -116,30 +103,23 @@ def _check(rows: list[Row], path):
         f'{path}: {counted(count, "class", "classes")}: give 2 to {VOID}, one '
         'on each line'
     )
-  names = [row.name for row in rows]
-  lines = [row.line for row in rows]
-  for what, items in (
-      ('', [n if n != _VOID else None for n in names]),
-      ('the colour ', [row.colour for row in rows]),
-      ('the value ', [row.value if row.value != VOID else None
-                      for row in rows]),
-  ):
-    seen = {}
-    for line, item in zip(lines, items, strict=True):
-      if item is not None and item in seen:
-        raise UserError(
-            f'{path}, line {line}: {what}{item} stands there twice, also in '
-            f'line {seen[item]}: keep one'
-        )
-      seen[item] = line
+  seen = {}
   for row in rows:
-    if row.colour and max(row.colour) > 255:
+    where = f'{path}, line {row.line}'
+    items = {
+        row.name, f'the colour {row.colour}', f'the value {row.value}'
+    } - {_VOID, 'the colour None', f'the value {VOID}'}
+    if twice := sorted(items & seen.keys()):
       raise UserError(
-          f'{path}, line {row.line}: the colour {row.colour} is beyond 255'
+          f'{where}: {twice[0]} stands there twice, also in line '
+          f'{seen[twice[0]]}: keep one'
       )
+    seen |= dict.fromkeys(items, row.line)
+    if row.colour and max(row.colour) > 255:
+      raise UserError(f'{where}: the colour {row.colour} is beyond 255')
     if row.value > VOID or (row.value == VOID and row.name != _VOID):
       raise UserError(
-          f'{path}, line {row.line}: the value {row.value} of {row.name}: '
+          f'{where}: the value {row.value} of {row.name}: '
           f'values go from 0 to {VOID - 1}, and {VOID} is void; if labels '
           f'hold {VOID} where it is, give all lines colours '
           '(`thing 255 255 255`)'

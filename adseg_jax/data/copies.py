@@ -15,25 +15,15 @@ ALL = 'all'
 
 
 class Copy(NamedTuple):
-  """A prepared copy.
+  """A prepared copy."""
 
-  Attributes:
-    name: data set, and digest of its originals where it has one.
-    path: its folder.
-    bytes: what it takes on the disk.
-    made: seconds since 1970.
-    whole: whether its preparation came to an end.
-    root: where the originals were; '' where that is not known.
-    said: how they were understood, a line each.
-  """
-
-  name: str
-  path: Path
-  bytes: int
-  made: float
-  whole: bool
-  root: str = ''
-  said: tuple[str, ...] = ()
+  name: str  # of the data set, and digest of its originals where it has one
+  path: Path  # its folder
+  bytes: int  # on the disk
+  made: float  # seconds since 1970
+  whole: bool  # whether its preparation came to an end
+  root: str = ''  # where the originals were; '' where that is not known
+  said: tuple[str, ...] = ()  # how they were understood, a line each
 
 
 def place(prepared: str = '') -> Path:
@@ -88,12 +78,9 @@ def _copy(top: Path, path: Path) -> Copy:
 
 
 def clear(top: Path, words) -> list[Copy]:
-  """Deletes copies; returns those that are gone.
+  """Deletes copies in a folder; returns those that are gone.
 
-  Args:
-    top: the folder that they lie in.
-    words: names of data sets, or of copies as `copies` gives them, or digests;
-      ALL for all.
+  Each word is the name of a data set or a copy, a digest, or ALL.
 
   Raises:
     UserError: a word names none, before anything is deleted; or a copy

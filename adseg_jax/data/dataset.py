@@ -23,59 +23,41 @@ MODULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """Where a data set's files come from.
+  """Where a data set's files come from."""
 
-  Attributes:
-    homepage: where to get them; '' for a person's own.
-    licence: what may be done with them.
-    layout: what is expected in the folder --data.root, on one line.
-  """
-
-  homepage: str
-  licence: str
-  layout: str
+  homepage: str  # where to get them; '' for a person's own
+  licence: str  # what may be done with them
+  layout: str  # what is expected in the folder --data.root, on one line
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """A data set's classes and where its examples come from.
+  """A data set's classes and where its examples come from."""
 
-  Attributes:
-    name: as on the command line.
-    classes: name of each class; the index is the label.
-    palette: red, green and blue of each class, 0 to 255.
-    builder: config.Data -> a TFDS builder, whose features are 'image'
-      (uint8 [H,W,3], a JPEG or PNG file), 'label' (uint8 [H,W,1], an 8-bit
-      grey PNG file of class ids, 255 is void) and 'name' (text). It raises
-      UserError where files are missing. `data.prepared` is its data_dir.
-    train: split to train on, unless config.Data names another.
-    validation: split to evaluate during training.
-    test: split to evaluate once, at the end; '' where there is none.
-    overview: one large image of the whole data set, where there is one: a
-      function that returns (image uint8 [H,W,3], label uint8 [H,W], caption).
-    source: where the files come from; None where they come with a package.
-    originals: config.Data -> Originals, where this package reads the original
-      files itself. It raises UserError where they are missing.
-    counts: images of each split of the whole data set, where that is known.
-    features: the builder's names for name, image and label.
-    folds: how many parts config.Data.fold chooses from; 0: none.
-    ids: class id of each of the 256 values of the builder's labels; None
-      where they are class ids.
-  """
-
-  name: str
-  classes: tuple[str, ...]
-  palette: tuple[tuple[int, int, int], ...]
-  builder: Callable
-  train: str = 'train'
-  validation: str = 'validation'
-  test: str = ''
+  name: str  # as on the command line
+  classes: tuple[str, ...]  # names; the index is the label
+  palette: tuple[tuple[int, int, int], ...]  # red, green and blue, 0 to 255
+  # config.Data -> a TFDS builder, where there are no `originals`. Its features
+  # are 'image' (uint8 [H,W,3], a JPEG or PNG file), 'label' (uint8 [H,W,1], an
+  # 8-bit grey PNG file of class ids, 255 is void) and 'name' (text). It raises
+  # UserError where files are missing. `data.prepared` is its data_dir.
+  builder: Callable | None = None
+  train: str = 'train'  # split to train on, unless config.Data names another
+  validation: str = 'validation'  # split to evaluate during training
+  test: str = ''  # split to evaluate once, at the end; '' where there is none
+  # Returns one large image of the whole data set, where there is one: (image
+  # uint8 [H,W,3], label uint8 [H,W], caption).
   overview: Callable | None = None
-  source: Source | None = None
+  source: Source | None = None  # None where files come with a package
+  # config.Data -> Originals, where this package reads the original files
+  # itself. It raises UserError where they are missing.
   originals: Callable | None = None
+  # Images of each split of the whole data set, where that is known.
   counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  # The builder's names for name, image and label.
   features: tuple[str, str, str] = ('name', 'image', 'label')
-  folds: int = 0
+  folds: int = 0  # parts that config.Data.fold chooses from; 0: none
+  # Class of each of the 256 values of the builder's labels; None: they are ids.
   ids: tuple[int, ...] | None = None
 
 
@@ -83,7 +65,8 @@ def find(data: config.Data) -> Dataset:
   """The data set that the settings name.
 
   Raises:
-    UserError: no data set has that name, or its classes can't be read.
+    UserError: no data set has that name, its classes can't be read, or it has
+      no such fold.
   """
   if data.name not in MODULES:
     raise UserError(
@@ -92,7 +75,13 @@ def find(data: config.Data) -> Dataset:
         'imported'
     )
   module = importlib.import_module(MODULES[data.name])
-  return module.dataset(data) if data.name == 'folder' else module.DATASET
+  found = module.dataset(data) if data.name == 'folder' else module.DATASET
+  if not 0 <= data.fold < max(found.folds, 1):
+    raise UserError(f'--data.fold is {data.fold}: ' + (
+        f'give 0 to {found.folds - 1}' if found.folds
+        else f'data set {data.name} has no folds: give neither it nor --folds'
+    ))
+  return found
 
 
 def limited(rows, limit: int):

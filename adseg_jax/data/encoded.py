@@ -15,7 +15,6 @@ class Encoded(Sequence):
   """
 
   def __init__(self, files: Sequence[bytes] = ()):
-    """Holds these files, and those of `extend`."""
     self._table = tf.lookup.experimental.MutableHashTable(
         tf.int64, tf.string, ''
     )

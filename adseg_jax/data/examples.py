@@ -2,10 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
-import itertools
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,9 +16,11 @@ from adseg_jax import config
 from adseg_jax.data import copies, downloads, pictures
 from adseg_jax.data.dataset import Dataset, limited
 from adseg_jax.data.encoded import Encoded
-from adseg_jax.data.inspection import CHUNK, in_threads, misfits
-from adseg_jax.data.labels import encode
-from adseg_jax.data.originals import ROOT_VARIABLE, refuse
+from adseg_jax.data.files import Files
+from adseg_jax.data.inspection import read
+from adseg_jax.data.labels import encode, read_stored
+from adseg_jax.data.originals import given_root, refuse
+from adseg_jax.data.threads import chunks, in_threads
 from adseg_jax.errors import UserError
 
 # JAX computes on the accelerators; TensorFlow would take all their memory.
@@ -34,26 +35,28 @@ _DOWNLOAD_ERRORS = (
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-  """Examples of a split, sorted by name.
+  """Examples of a split, sorted by name."""
 
-  Attributes:
-    images: JPEG or PNG files, as `pictures.plain` gives them; the training
-      stream needs an `Encoded`.
-    labels: 8-bit grey PNG files of class ids, 255 void; likewise.
-    names: name of each example.
-    digest: 16 hexadecimal digits that change with a name, an image's file or
-      a label's ids anywhere in the split as it is prepared; not with
-      `data.size`, nor with `data.limit`, but that data sets of original files
-      prepare no more than it says.
-  """
-
+  # JPEG or PNG files, as `pictures.plain` gives them; the training stream needs
+  # an `Encoded`.
   images: Sequence[bytes]
-  labels: Sequence[bytes]
+  labels: Sequence[bytes]  # 8-bit grey PNG files of class ids, 255 void
   names: tuple[str, ...]
+  # 16 hexadecimal digits that change with a name, an image's file or a label's
+  # ids anywhere in the split as it is prepared; not with `data.size`, nor with
+  # `data.limit`, but that data sets of original files prepare no more than it
+  # says.
   digest: str = ''
 
   def __len__(self) -> int:
     return len(self.names)
+
+  def keep(self, places) -> 'Examples':
+    """Those at these places, in this order; the others' files are forgotten."""
+    self.images.keep(places)
+    self.labels.keep(places)
+    names = tuple(self.names[place] for place in places)
+    return dataclasses.replace(self, names=names)
 
   def part(self, index: int, count: int) -> 'Examples':
     """Every `count`-th example, from `index` on: a host's share."""
@@ -66,33 +69,37 @@ class Examples:
 def load(dataset: Dataset, split: str, data: config.Data) -> Examples:
   """Reads a split into memory, after preparing the data set if needed.
 
-  Args:
-    dataset: the data set.
-    split: name of the split.
-    data: where the files are.
-
   Raises:
     UserError: the data set can't be prepared, has no such split or nothing in
       it, or an example's label does not fit the image or the classes.
   """
-  images, labels, contents = Encoded(), Encoded(), []
-  rows = in_threads(
+  examples, contents = gather(in_threads(
       lambda row: _ready(dataset, data.size, *row),
       stored(dataset, split, data),
-  )
-  while chunk := list(itertools.islice(rows, CHUNK)):
+  ))
+  order = sorted(range(len(contents)), key=contents.__getitem__)
+  kept = examples.keep(limited(order, data.limit))
+  return dataclasses.replace(kept, digest=_digest(sorted(contents)))
+
+
+def gather(rows) -> tuple[Examples, list[tuple[str, str]]]:
+  """Examples of (name, image, label, content), in order.
+
+  Returns:
+    (examples, whose digest is of names and contents; names and contents).
+  """
+  images, labels, contents = Encoded(), Encoded(), []
+  for chunk in chunks(rows):
     images.extend([image for _, image, _, _ in chunk])
     labels.extend([label for _, _, label, _ in chunk])
     contents += [(name, content) for name, _, _, content in chunk]
-  order = sorted(range(len(contents)), key=contents.__getitem__)
-  kept = limited(order, data.limit)
-  images.keep(kept)
-  labels.keep(kept)
-  whole = ''.join(f'{name} {content}\n' for name, content in sorted(contents))
-  return Examples(
-      images, labels, tuple(contents[place][0] for place in kept),
-      hashlib.sha256(whole.encode()).hexdigest()[:16],
-  )
+  names = tuple(name for name, _ in contents)
+  return Examples(images, labels, names, _digest(contents)), contents
+
+
+def _digest(contents) -> str:
+  text = ''.join(f'{name} {content}\n' for name, content in contents)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def stored(dataset: Dataset, split: str, data: config.Data) -> Iterator[tuple]:
@@ -124,14 +131,15 @@ def stored(dataset: Dataset, split: str, data: config.Data) -> Iterator[tuple]:
 def _prepare(dataset: Dataset, data: config.Data):
   """The builder, with its files written."""
   copies.place(data.prepared)  # TFDS would make a folder of the name ~
-  builder = dataset.builder(data)
+  make = dataset.builder or functools.partial(Files, dataset)
+  builder = make(data)
   if builder.data_path.exists():
     return builder
   tfds.disable_progress_bar()
   options = tfds.download.DownloadConfig(
       try_download_gcs=False,
       # Where TFDS looks for archives that it may not download itself.
-      manual_dir=data.root or os.environ.get(ROOT_VARIABLE) or None,
+      manual_dir=given_root(data),
   )
   try:
     # TFDS prints a line about sizes that it does not know.
@@ -144,7 +152,7 @@ def _prepare(dataset: Dataset, data: config.Data):
     ) from error
   except (OSError, tf.errors.OpError, *_DOWNLOAD_ERRORS) as error:
     # Another process may have prepared the same folder in the meantime.
-    builder = dataset.builder(data)
+    builder = make(data)
     if not builder.data_path.exists():
       raise UserError(
           f"data set {dataset.name} can't be prepared in "
@@ -182,36 +190,17 @@ def _ready(dataset: Dataset, size, name: str, image: bytes, label: bytes):
   Raises:
     UserError: training would misread it in silence.
   """
-  where = f'example {name}'
-  try:
-    found = pictures.plain(image)
-    with Image.open(io.BytesIO(label)) as mask:
-      ids = np.asarray(mask)
-  except (pictures.Unreadable, *pictures.BROKEN) as error:
-    raise UserError(
-        f'data set {dataset.name}, {where}: broken file, replace it: {error}'
-    ) from error
-  if mask.mode != 'L':
-    # TensorFlow would turn a palette's indices into brightness.
-    raise UserError(
-        f'data set {dataset.name}, {where}: the label is a PNG of mode '
-        f'{mask.mode}; store class ids as 8-bit grey'
-    )
-  refuse(dataset.name, list(misfits(
-      len(dataset.classes), where, found.size, ids, found.turned
-  )))
+  found = read(
+      dataset, name, lambda: pictures.plain(image), lambda: read_stored(label)
+  )
+  refuse(dataset.name, found.faults)
+  ids = found.label.ids
   # The ids: a PNG's bytes depend on who compressed it.
   content = hashlib.sha256(image)
   content.update(repr(ids.shape).encode() + ids.tobytes())
+  image = found.image
   if any(size):
-    image, label = _resized(found.file, ids, size)
-  else:
-    image = found.file
+    image = pictures.resized(image, size)
+    mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
+    label = encode(np.asarray(mask))
   return name, image, label, content.hexdigest()
-
-
-def _resized(image: bytes, ids: np.ndarray, size: tuple[int, int]):
-  """An image and its label at another height and width, as PNG files."""
-  image = pictures.resize(pictures.decode(image, 'RGB'), size)
-  mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
-  return pictures.encode(image), encode(np.asarray(mask))

@@ -16,7 +16,7 @@ from adseg_jax.data.originals import refuse
 
 
 class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """Prepares the original files; a data set's own builder names it.
+  """Prepares the original files of any data set.
 
   The prepared copy's folder is named after a digest of the originals, so that
   another folder, or a changed one, is never taken for it.
@@ -35,11 +35,11 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Raises:
       UserError: files are missing, or do not go together.
     """
-    self.dataset = dataset
+    self.dataset, self.name = dataset, dataset.name
     self.originals = dataset.originals(data)
     refuse(dataset.name, self.originals.wrong())
     self.originals = self.originals.limited(data.limit)
-    self._inspection = Inspection(dataset)
+    self._inspection = Inspection(dataset, self.originals.splits)
     # TFDS warns of a configuration that it does not know by name.
     logging.getLogger('absl').setLevel(logging.ERROR)
     super().__init__(
@@ -58,7 +58,7 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _info(self) -> tfds.core.DatasetInfo:
     return tfds.core.DatasetInfo(
         builder=self,
-        description=self.__doc__,
+        description=self.name,
         homepage=self.dataset.source.homepage or None,
         license=self.dataset.source.licence or None,
         features=tfds.features.FeaturesDict({
@@ -75,7 +75,6 @@ class Files(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     }
 
   def _generate_examples(self, split):
-    self._inspection.begin(split)
     for reading in readings(self.dataset, self.originals, split):
       refuse(self.dataset.name, self._inspection.add(split, reading))
       yield reading.name, {

@@ -1,10 +1,8 @@
 """What training refuses: one example after the other, then all together."""
 
-import concurrent.futures
 import dataclasses
-import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,71 +11,45 @@ from adseg_jax.data import labels, pictures
 from adseg_jax.data.dataset import VOID, Dataset
 from adseg_jax.data.labels import BadFile, Label, strange_ids
 from adseg_jax.data.originals import Fault, Originals
+from adseg_jax.data.threads import in_threads
 
 UNREADABLE_IMAGE = 'images that cannot be read'
 SIZES = 'sizes that differ'
 PALETTES = 'palettes that differ'
 BLACK_AND_WHITE = 'labels in black and white'
 
-CHUNK = 64  # examples in flight: a whole split might not fit into memory
-
 
 class Reading(NamedTuple):
-  """An image and its label as read.
-
-  Attributes:
-    name: of the example.
-    image: what training reads, an encoded JPEG or PNG file; empty where the
-      image can't be read.
-    size: (width, height) of the image; None where it can't be read.
-    label: the label; None where it can't be read.
-    faults: what is wrong with the two.
-    turned: whether an EXIF tag has turned the image.
-  """
+  """An image and its label as read; what can't be read is empty or None."""
 
   name: str
-  image: bytes
-  size: tuple[int, int] | None
+  image: bytes  # what training reads: an encoded JPEG or PNG file
+  size: tuple[int, int] | None  # width and height of the image
   label: Label | None
-  faults: tuple[Fault, ...]
-  turned: bool = False
+  faults: tuple[Fault, ...]  # what is wrong with the two
+  turned: bool = False  # whether an EXIF tag has turned the image
 
 
 @dataclasses.dataclass
 class Tally:
-  """What a split holds.
-
-  Attributes:
-    images: how many.
-    sizes: how many of each (width, height).
-    pixels: pixels of each class, int64 [C].
-    void: pixels of void.
-  """
+  """What a split holds."""
 
   images: int
-  sizes: Counter
-  pixels: np.ndarray
-  void: int = 0
+  sizes: Counter  # how many of each (width, height)
+  pixels: np.ndarray  # of each class, int64 [C]
+  void: int = 0  # pixels
 
 
 def readings(dataset: Dataset, originals: Originals, split: str):
   """Yields a Reading for each example of a split, in order."""
   return in_threads(
       lambda record: read(
-          dataset, record.name, record.image.read_bytes,
+          dataset, record.name,
+          lambda: pictures.whole(record.image.read_bytes()),
           lambda: originals.read_label(record.label),
       ),
       originals.splits[split],
   )
-
-
-def in_threads(function, items) -> Iterator:
-  """Yields the function of each item, in order, some computed ahead."""
-  items = iter(items)
-  # Pillow decodes outside Python's global lock, so threads help.
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    while chunk := list(itertools.islice(items, CHUNK)):
-      yield from pool.map(function, chunk)
 
 
 def read(dataset: Dataset, name: str, image, label) -> Reading:
@@ -86,86 +58,66 @@ def read(dataset: Dataset, name: str, image, label) -> Reading:
   Args:
     dataset: for its classes.
     name: of the example.
-    image: function that returns an image file's bytes; may raise OSError.
+    image: function that returns a Plain; may raise Unreadable or OSError.
     label: function that returns a Label; may raise BadFile.
   """
-  where, faults = f'example {name}', []
-  encoded, size, turned, ids = b'', None, False, None
+  where, faults, ids = f'example {name}', [], None
+  encoded, size, turned = b'', None, False
   try:
-    encoded, size, turned = _whole(image)
-  except BadFile as bad:
-    faults.append(Fault(bad.kind, where, bad.detail))
+    encoded, size, turned = image()
+  except (pictures.Unreadable, OSError) as error:
+    faults.append(Fault(
+        UNREADABLE_IMAGE, where,
+        f"the image can't be read, replace it: {error}"
+    ))
   try:
     ids = label()
-    faults += misfits(len(dataset.classes), where, size, ids.ids, turned)
+    faults += _misfits(len(dataset.classes), where, size, ids.ids, turned)
   except BadFile as bad:
     faults.append(Fault(bad.kind, where, bad.detail))
   return Reading(name, encoded, size, ids, tuple(faults), turned)
 
 
-def misfits(
-    count: int, where: str, size, ids: np.ndarray, turned: bool = False
+def _misfits(
+    count: int, where: str, size, ids: np.ndarray, turned: bool
 ) -> Iterator[Fault]:
-  """Yields how a label [H,W] does not fit `count` classes or the image.
-
-  Args:
-    count: C.
-    where: of which example.
-    size: (width, height) of the image, upright; None where that is not known.
-    ids: integers [H,W].
-    turned: whether an EXIF tag has turned the image.
-  """
+  """Yields how a label does not fit `count` classes or the upright image."""
   height, width = ids.shape
-  if turned and size == (height, width) != (width, height):
-    yield Fault(
-        SIZES, where, 'an EXIF tag turns the image to '
-        f'{size[0]}x{size[1]} pixels, but the label, {width}x{height}, fits '
-        'it only as it was before: turn the label, too, or store the image '
-        'without the tag'
-    )
-  elif size == (height, width) != (width, height):
-    yield Fault(
-        SIZES, where, f'the label, {width}x{height}, fits the image, '
-        f'{size[0]}x{size[1]}, only after a quarter turn: turn it, or take '
-        'away an EXIF tag that has turned it'
-    )
-  elif size is not None and size != (width, height):
-    yield Fault(
-        SIZES, where, f'the image has {size[0]}x{size[1]} pixels, the label '
-        f'{width}x{height}; they must be equal'
-    )
+  if size not in (None, (width, height)):
+    image, label = f'{size[0]}x{size[1]}', f'{width}x{height}'
+    if size != (height, width):
+      detail = (
+          f'the image has {image} pixels, the label {label}; they must be equal'
+      )
+    elif turned:
+      detail = (
+          f'an EXIF tag turns the image to {image} pixels, but the label, '
+          f'{label}, fits it only as it was before: turn the label, too, or '
+          'store the image without the tag'
+      )
+    else:
+      detail = (
+          f'the label, {label}, fits the image, {image}, only after a quarter '
+          'turn: turn it, or take away an EXIF tag that has turned it'
+      )
+    yield Fault(SIZES, where, detail)
   wrong = strange_ids(ids, count, f'the data set has {count} classes')
   if wrong:
     yield Fault(labels.STRANGE_IDS, where, wrong)
 
 
-def _whole(image) -> pictures.Plain:
-  """An image as training reads it, decoded once to see that it is whole."""
-  try:
-    found = pictures.plain(image())
-    pictures.read(found.file)
-    return found
-  except (pictures.Unreadable, OSError) as error:
-    raise BadFile(
-        UNREADABLE_IMAGE, f"the image can't be read, replace it: {error}"
-    ) from error
-
-
 class Inspection:
   """Collects what is wrong with examples, and what they hold."""
 
-  def __init__(self, dataset: Dataset):
-    """An inspection of no example yet."""
+  def __init__(self, dataset: Dataset, splits: Iterable[str]):
     self.dataset = dataset
     self.faults: list[Fault] = []
-    self.tallies: dict[str, Tally] = {}
+    self.tallies = {
+        split: Tally(0, Counter(), np.zeros(len(dataset.classes), np.int64))
+        for split in splits
+    }
     self.turned: list[str] = []
     self._colours = {}  # id -> its colour in a palette, and where
-
-  def begin(self, split: str):
-    """Starts a split."""
-    classes = len(self.dataset.classes)
-    self.tallies[split] = Tally(0, Counter(), np.zeros(classes, np.int64))
 
   def add(self, split: str, reading: Reading) -> list[Fault]:
     """Counts an example; returns what is wrong with it."""
@@ -176,7 +128,8 @@ class Inspection:
       self.turned.append(reading.name)
     faults = list(reading.faults)
     if reading.label is not None:
-      count = _counts(reading.label.ids)
+      ids = reading.label.ids
+      count = np.bincount(ids[(ids >= 0) & (ids <= 255)], minlength=256)
       tally.pixels += count[:len(tally.pixels)]
       tally.void += int(count[VOID])
       faults += self._other_colours(reading)
@@ -208,8 +161,3 @@ class Inspection:
       ))
     self.faults += faults
     return faults
-
-
-def _counts(ids: np.ndarray) -> np.ndarray:
-  """Pixels of the values 0 to 255."""
-  return np.bincount(ids[(ids >= 0) & (ids <= 255)], minlength=256)

@@ -18,10 +18,10 @@ import numpy as np
 from adseg_jax.data import labels
 from adseg_jax.data.classes import Table, table_of
 from adseg_jax.data.dataset import VOID, shorten
-from adseg_jax.data.inspection import in_threads
 from adseg_jax.data.labels import BadFile, Label
 from adseg_jax.data.pixels import OWN_CLASSES, Pixels, read_pixels
-from adseg_jax.data.text import Line
+from adseg_jax.data.text import lines_of
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 from adseg_jax.wording import counted
 
@@ -29,8 +29,8 @@ MIXED = 'labels read in another way than the rest'
 AMBIGUOUS = 'labels that can be read in two ways'
 OTHER_CLASSES = 'labels of other classes'
 
-# The ways, the first preferred where they agree.
 COLOUR, NUMBER, SHADE = 'colour', 'number', 'shade'
+# The ways, the first preferred where they agree.
 _WORDS = {
     COLOUR: 'by colour', NUMBER: 'as ids',
     SHADE: 'as ids, the grey levels that are shown',
@@ -41,17 +41,12 @@ Ways = Mapping[str, tuple[int, ...]]
 
 
 class Decision(NamedTuple):
-  """How the labels of a folder are read.
-
-  Attributes:
-    way: COLOUR, NUMBER or SHADE.
-    refused: file -> (AMBIGUOUS, the other way) or (MIXED, a file of the
-      rest), of those that do not go with it.
-    also: files that could be ids and are read by colour, as the rest are.
-  """
+  """How the labels of a folder are read."""
 
   way: str
+  # File -> (AMBIGUOUS, the other way) or (MIXED, a file of the rest).
   refused: dict[str, tuple[str, str]]
+  # Files that could be ids and are read by colour, as the rest are.
   also: tuple[str, ...] = ()
 
 
@@ -86,16 +81,18 @@ def decide(
     black_and_white: whether all pixels of all files are.
   """
   files = {name: found for name, found in files.items() if found}
-  counts = collections.Counter(way for found in files.values() for way in found)
-  order = [COLOUR, NUMBER, SHADE]
   if not files:
-    way = COLOUR if coloured else NUMBER
-    return Decision(way, {})
-  full = [way for way in order if counts[way] == len(files)]
-  if not full:
-    return _mixed(files, max(order, key=counts.__getitem__))
-  meant = _meaningful(files, full) if black_and_white else full
-  way, *others = meant
+    return Decision(COLOUR if coloured else NUMBER, {})
+  counts = collections.Counter(way for found in files.values() for way in found)
+  way = max(_WORDS, key=counts.__getitem__)
+  if counts[way] < len(files):
+    example = next(name for name, found in files.items() if way in found)
+    return Decision(way, {
+        name: (MIXED, example) for name, found in files.items()
+        if way not in found
+    })
+  full = [way for way in _WORDS if counts[way] == len(files)]
+  way, *others = _meaningful(files, full) if black_and_white else full
   refused = {
       name: (AMBIGUOUS, other)
       for other in others for name, found in files.items()
@@ -125,14 +122,6 @@ def _meaningful(files, full: list[str]) -> list[str]:
     )
 
   return [way for way in full if not poor(way)]
-
-
-def _mixed(files, way) -> Decision:
-  example = next(name for name, found in files.items() if way in found)
-  return Decision(way, {
-      name: (MIXED, example) for name, found in files.items()
-      if way not in found
-  })
 
 
 def _why_refused(pixels, table, decision, kind, other) -> str:
@@ -165,7 +154,6 @@ class Meaning:
   """Reads the labels of a folder, after looking at all of them once."""
 
   def __init__(self, table: Table, paths: Sequence[Path], root: Path):
-    """For label files below a root; none is read yet."""
     self._table, self._paths, self._root = table, paths, root
     self._lock, self._decision = threading.Lock(), None
 
@@ -189,19 +177,20 @@ class Meaning:
     """
     pixels = read_pixels(path)
     if pixels.classes:
-      return Label(_spread(own_ids(pixels, self._table), pixels.places))
+      return pixels.label(_own_ids(pixels, self._table), indexed=False)
+    ids = self._ids(pixels, self._name(path))
+    return pixels.label(ids, indexed=self.decision().way == NUMBER)
+
+  def _ids(self, pixels: Pixels, name: str) -> tuple[int, ...]:
     decision = self.decision()
-    way, wrong = decision.way, decision.refused.get(self._name(path))
-    if wrong:
+    if wrong := decision.refused.get(name):
       raise BadFile(
           wrong[0], _why_refused(pixels, self._table, decision, *wrong)
       )
-    ids = ways(pixels, self._table).get(way)
+    ids = ways(pixels, self._table).get(decision.way)
     if ids is None:
-      raise _unexplained(pixels, self._table, way)
-    return Label(_spread(ids, pixels.places), tuple(
-        zip(pixels.numbers, pixels.colours, strict=True)
-    ) if pixels.form == 'palette' and way == NUMBER else ())
+      raise _unexplained(pixels, self._table, decision.way)
+    return ids
 
   def said(self) -> str:
     """One line: which classes there are, and how pixels are read."""
@@ -217,8 +206,8 @@ class Meaning:
     try:
       pixels = read_pixels(path)
     except BadFile:
-      return {}, True
-    if pixels.classes:
+      pixels = None
+    if pixels is None or pixels.classes:
       return {}, True
     return ways(pixels, self._table), bool(pixels.shades) and (
         set(pixels.shades) <= {0, VOID}
@@ -228,37 +217,25 @@ class Meaning:
     return os.path.relpath(path, self._root)
 
 
-def _spread(ids: tuple[int, ...], places: np.ndarray) -> np.ndarray:
-  return np.array(ids, np.int32)[places]
-
-
-def own_ids(pixels: Pixels, table: Table) -> tuple[int, ...]:
-  """Ids of a file that says itself what its colours mean.
-
-  Raises:
-    BadFile: it names a class that the table does not have.
-  """
+def _own_ids(pixels: Pixels, table: Table) -> tuple[int, ...]:
+  """Ids of a file that says itself what its colours mean."""
   own = _own_table(pixels.classes)
   names = dict(zip(own.colours, own.names, strict=True))
   ids = dict(zip(table.names, table.ids, strict=True))
-  strange = [
-      names.get(colour, colour) for colour in pixels.colours
-      if names.get(colour) not in ids
-  ]
-  if strange:
+  held = [names.get(colour, colour) for colour in pixels.colours]
+  if strange := [name for name in held if name not in ids]:
     raise BadFile(
         OTHER_CLASSES, f'the label says that it holds {strange[0]}, which '
         f'{table.path.name} does not name: give the classes.txt that `adseg '
         'predict` wrote beside it, or the same names'
     )
-  return tuple(ids[names[colour]] for colour in pixels.colours)
+  return tuple(ids[name] for name in held)
 
 
 @functools.cache
 def _own_table(text: str) -> Table:
-  lines = [Line(*line) for line in enumerate(text.splitlines(), 1) if line[1]]
   try:
-    return table_of(lines, Path(OWN_CLASSES))
+    return table_of(lines_of(text), '', Path(OWN_CLASSES))
   except UserError as error:
     raise BadFile(labels.UNREADABLE_LABEL, str(error)) from error
 

@@ -1,6 +1,5 @@
 """The original files of a data set: where they are, and which go together."""
 
-import concurrent.futures
 import dataclasses
 import hashlib
 import os
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from adseg_jax import config
 from adseg_jax.data.dataset import Source, limited, shorten
 from adseg_jax.data.labels import Label
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 
 ROOT_VARIABLE = 'ADSEG_DATA'
@@ -27,17 +27,11 @@ EMPTY = 'splits without an example'
 
 
 class Fault(NamedTuple):
-  """Something that makes a data set unfit for training.
+  """Something that makes a data set unfit for training."""
 
-  Attributes:
-    kind: the heading that it is listed under.
-    where: the file or example.
-    detail: what is wrong with this one; '' where the heading says it.
-  """
-
-  kind: str
-  where: str
-  detail: str = ''
+  kind: str  # the heading that it is listed under
+  where: str  # the file or example
+  detail: str = ''  # what is wrong, where the heading does not say it
 
 
 class Record(NamedTuple):
@@ -50,25 +44,16 @@ class Record(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Originals:
-  """The files of a data set, listed but not read.
+  """The files of a data set, listed but not read."""
 
-  Attributes:
-    root: the folder that all are in.
-    splits: the examples of each split.
-    read_label: label file -> Label; raises BadFile.
-    faults: what is wrong with the list.
-    options: what else decides what is prepared from the files.
-    deciding: files whose content decides how labels are read, beside those
-      of the examples.
-    said: function that says how the files are understood, a line each.
-  """
-
-  root: Path
+  root: Path  # the folder that all are in
   splits: Mapping[str, tuple[Record, ...]]
-  read_label: Callable[[Path], Label]
-  faults: tuple[Fault, ...] = ()
-  options: str = ''
+  read_label: Callable[[Path], Label]  # raises BadFile
+  faults: tuple[Fault, ...] = ()  # what is wrong with the list
+  options: str = ''  # what else decides what is prepared from the files
+  # Files that decide how labels are read, beside those of the examples.
   deciding: tuple[Path, ...] = ()
+  # Says how the files are understood, a line each.
   said: Callable[[], tuple[str, ...]] = tuple
 
   def wrong(self) -> tuple[Fault, ...]:
@@ -89,12 +74,10 @@ class Originals:
     known = {path for _, _, path in lines}
     lines += [('', '', path) for path in self.deciding if path not in known]
     digest = hashlib.sha256(self.options.encode())
-    # Hashing leaves Python's global lock, and most of it is reading.
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-      contents = pool.map(_content, [path for _, _, path in lines])
-      for (split, name, path), content in zip(lines, contents, strict=True):
-        where = path.relative_to(self.root).as_posix()
-        digest.update(repr((split, name, where, content)).encode())
+    contents = in_threads(_content, [path for _, _, path in lines])
+    for (split, name, path), content in zip(lines, contents, strict=True):
+      where = path.relative_to(self.root).as_posix()
+      digest.update(repr((split, name, where, content)).encode())
     return digest.hexdigest()[:12]
 
   def limited(self, limit: int) -> 'Originals':
@@ -137,39 +120,45 @@ def refuse(dataset: str, faults):
 def find_root(
     data: config.Data, name: str, source: Source, needed, folders=('.',)
 ) -> Path:
-  """The folder that holds what a data set needs.
+  """The one of these folders, below the given root, that has what is needed.
 
   Args:
-    data: root is read; where it is empty, the environment's ADSEG_DATA.
+    data: for the root.
     name: the data set's.
     source: what the message says where something is missing.
     needed: files and folders that must be there.
-    folders: where to look, below the root.
+    folders: where to look.
 
   Raises:
     UserError: no root was given, or something is missing there.
   """
-  given = data.root or os.environ.get(ROOT_VARIABLE, '')
   advice = f'expected there: {source.layout}'
   if source.homepage:
     advice += f'; get it from {source.homepage} (licence: {source.licence})'
-  if not given:
+  given = given_root(data)
+  if given is None:
     raise UserError(
         f'data set {name} needs its original files: give their folder as '
         f'--data.root or in {ROOT_VARIABLE}; {advice}'
     )
-  roots = [Path(given).expanduser() / folder for folder in folders]
-
-  def missing(root):
-    return [part for part in needed if not (root / part).exists()]
-
-  root = min(roots, key=lambda root: len(missing(root)))
-  if missing(root):
+  roots = [given / folder for folder in folders]
+  missing = [
+      [part for part in needed if not (root / part).exists()] for root in roots
+  ]
+  least, root = min(zip(missing, roots, strict=True), key=lambda x: len(x[0]))
+  if least:
     raise UserError(
-        f'data set {name}: missing in {root}: {shorten(missing(root), 9)}; '
-        f'give their folder as --data.root; {advice}'
+        f'data set {name}: missing in {root}: {shorten(least, 9)}; give their '
+        f'folder as --data.root; {advice}'
     )
   return root
+
+
+def given_root(data: config.Data) -> Path | None:
+  """`data.root`, else the environment's ADSEG_DATA; None without either."""
+  given = data.root or os.environ.get(ROOT_VARIABLE)
+  # Without a home, `~` stays, and is told as missing.
+  return Path(os.path.expanduser(given)) if given else None
 
 
 def walk(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -203,18 +192,22 @@ def walk(folder: Path) -> tuple[list[Path], list[Path]]:
   return sorted(files), sorted(odd)
 
 
-def listing(folder: Path, suffixes) -> tuple[dict[str, Path], list[Fault]]:
-  """Files below a folder by their names without suffix, and shared names.
+def stem(name: str, suffixes) -> str | None:
+  """A name without its suffix; None where it has none of these.
 
-  Letters that a Mac takes apart are joined in the names.
+  Letters that a Mac takes apart are joined.
   """
+  suffix = next((s for s in suffixes if name.lower().endswith(s)), None)
+  return suffix and unicodedata.normalize('NFC', name[:-len(suffix)])
+
+
+def listing(folder: Path, suffixes) -> tuple[dict[str, Path], list[Fault]]:
+  """Files below a folder by the stems of their names, and shared names."""
   found, faults = {}, []
   for path in walk(folder)[0]:
-    name = path.relative_to(folder).as_posix()
-    ending = next((s for s in suffixes if name.lower().endswith(s)), None)
-    if ending is None:
+    name = stem(path.relative_to(folder).as_posix(), suffixes)
+    if name is None:
       continue
-    name = unicodedata.normalize('NFC', name[:-len(ending)])
     if name in found:
       faults.append(Fault(TWICE, f'{found[name]} and {path.name}'))
     found[name] = path

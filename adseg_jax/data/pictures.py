@@ -25,17 +25,11 @@ class Unreadable(Exception):
 
 
 class Plain(NamedTuple):
-  """A picture as it is kept in memory.
+  """A picture as it is kept in memory."""
 
-  Attributes:
-    file: encoded JPEG or PNG, upright, 8-bit grey or RGB.
-    size: (width, height).
-    turned: whether an EXIF tag has turned or mirrored it.
-  """
-
-  file: bytes
-  size: tuple[int, int]
-  turned: bool
+  file: bytes  # encoded JPEG or PNG, upright, 8-bit grey or RGB
+  size: tuple[int, int]  # width and height
+  turned: bool  # whether an EXIF tag has turned or mirrored it
 
 
 def read(file: bytes) -> np.ndarray:
@@ -82,6 +76,17 @@ def plain(file: bytes) -> Plain:
     return Plain(encode(np.asarray(picture)), picture.size, turned)
 
 
+def whole(file: bytes) -> Plain:
+  """As `plain`; decoded once, to see that it is whole.
+
+  Raises:
+    Unreadable: as `read`.
+  """
+  found = plain(file)
+  read(found.file)
+  return found
+
+
 def encode(image: np.ndarray) -> bytes:
   """Pixels, uint8 [H,W,3] or [H,W], as a PNG that is written quickly."""
   file = io.BytesIO()
@@ -93,6 +98,11 @@ def decode(encoded: bytes, mode: str) -> np.ndarray:
   """A kept picture as uint8 [H,W,3] ('RGB'), or a label as [H,W] ('L')."""
   with Image.open(io.BytesIO(encoded)) as picture:
     return np.asarray(picture.convert(mode))
+
+
+def resized(encoded: bytes, size: tuple[int, int]) -> bytes:
+  """A kept picture at the height and width `size`, as a PNG."""
+  return encode(resize(decode(encoded, 'RGB'), size))
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -27,19 +27,11 @@ def batches(
     labelled: Examples, unlabelled: Examples | None, data: config.Data, *,
     seed: int, **where,
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Batches of `train_batches`, with as many images without labels.
+  """Batches as of `train_batches`, with as many images without labels.
 
-  Args:
-    labelled: examples with labels.
-    unlabelled: examples whose labels are blank; None: there are none.
-    data: as there.
-    seed: as there.
-    **where: as there.
-
-  Returns:
-    An iterator as there; with 'unlabelled_image' and 'unlabelled_label', 0 or
-    255 where the crop lies beyond the image, in each batch, where there are
-    such images.
+  Where `unlabelled` has examples (their labels are blank), a batch has an
+  'unlabelled_image' and an 'unlabelled_label', too: 0, and 255 where the crop
+  lies beyond the image.
   """
   stream = train_batches(labelled, data, seed=seed, **where)
   if unlabelled is None:

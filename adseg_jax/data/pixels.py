@@ -1,89 +1,144 @@
 """What the pixels of a label file hold, before anybody says what it means."""
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from adseg_jax.data.labels import (
-    COLOURED,
-    UNREADABLE_LABEL,
-    BadFile,
-    open_label,
-    raw_mode,
-)
+from adseg_jax.data.labels import COLOURED, UNREADABLE_LABEL, BadFile, Label
+from adseg_jax.data.pictures import BROKEN
 
 # Text of a PNG in which `adseg predict` says what its colours mean.
 OWN_CLASSES = 'adseg classes'
+# Compression that changes values.
+_LOSSY = ('JPEG', 'MPO', 'WEBP')
 _NONE = (-1, -1, -1)  # a colour that no table has
+_PACKED = np.array([65536, 256, 1])  # factors that make a number of a colour
 
 
 class Pixels(NamedTuple):
-  """A label file's pixels.
+  """A label file's pixels."""
 
-  Attributes:
-    places: int32 [H,W], each pixel's place in the tuples below.
-    form: 'grey', 'palette' or 'colour', as the file stores it.
-    numbers: what is stored: grey values, or indices of a palette; empty where
-      there are colours that are no grey.
-    shades: the same as an 8-bit file would show it: grey of few bits
-      stretched, a palette's grey instead of its index; empty where a colour
-      is no grey.
-    colours: red, green and blue that are shown.
-    classes: text in which the file says itself what its colours mean.
-  """
-
-  places: np.ndarray
-  form: str
+  places: np.ndarray  # int32 [H,W]: each pixel's place in the tuples below
+  form: str  # 'grey', 'palette' or 'colour', as the file stores it
+  # Grey values, or indices of a palette; empty where an RGB file has a colour
+  # that is no grey.
   numbers: tuple[int, ...]
+  # The same as an 8-bit file would show it: grey of few bits stretched, a
+  # palette's grey instead of its index; empty where a colour is no grey.
   shades: tuple[int, ...]
-  colours: tuple[tuple[int, int, int], ...]
-  classes: str = ''
+  colours: tuple[tuple[int, int, int], ...]  # that are shown
+  classes: str = ''  # in which the file says itself what its colours mean
+
+  def label(self, ids, indexed: bool) -> Label:
+    """The label whose distinct values mean these ids.
+
+    Args:
+      ids: of each of `numbers`.
+      indexed: whether those are the ids; a palette's colours go with them then.
+    """
+    colours = () if self.form != 'palette' or not indexed else (
+        pair for pair in zip(self.numbers, self.colours, strict=True)
+        if pair[1] != _NONE
+    )
+    return Label(np.array(ids, np.int32)[self.places], tuple(colours))
 
 
-def read_pixels(path: Path) -> Pixels:
+def read_png(file: Path | bytes) -> Label:
+  """An index PNG, grey or with a palette; a palette's indices are the ids.
+
+  Raises:
+    BadFile: it is broken, lossy or in colour.
+  """
+  pixels = read_pixels(file)
+  if pixels.form == 'colour':
+    raise BadFile(
+        COLOURED, 'the label is in colour, and its values are no class ids: '
+        'store class ids as 8-bit grey'
+    )
+  return pixels.label(pixels.numbers, indexed=True)
+
+
+def read_pixels(file: Path | bytes) -> Pixels:
   """Reads a label file of any mode without loss.
 
   Raises:
     BadFile: it is broken or lossy, or its values are not exact.
   """
-  picture, stretch = open_label(path)
-  own = str(picture.info.get(OWN_CLASSES, ''))
+  picture, raw, content = _opened(file)
   if picture.mode in ('P', 'PA'):
     found = _palette(picture)
   elif picture.mode in ('RGB', 'RGBA'):
-    found = _colour(path, picture)
+    found = _colour(picture, raw, content)
   elif picture.mode in ('1', 'L', 'LA', 'I', 'F') or (
       picture.mode.startswith('I;16')
   ):
-    found = _grey(picture, stretch)
+    # Pillow multiplies grey of 2 or 4 bits until it fills 8.
+    found = _grey(picture, {'L;2': 85, 'L;4': 17}.get(raw[:3], 1))
   else:
     raise BadFile(
         COLOURED, f'the label is of mode {picture.mode}, whose colours are '
         'not exact: store it as an RGB PNG'
     )
-  return found._replace(classes=own)
+  return found._replace(classes=str(picture.info.get(OWN_CLASSES, '')))
+
+
+def _opened(file: Path | bytes) -> tuple[Image.Image, str, bytes]:
+  """An upright picture, how its file stores pixels, and the file's content."""
+  try:
+    # Pillow keeps some files open, to look for more pictures in them.
+    content = file if isinstance(file, bytes) else file.read_bytes()
+    picture = Image.open(io.BytesIO(content))
+    raw = picture.tile[0][3] if picture.tile else ''
+    raw = str(raw[0] if isinstance(raw, tuple) and raw else raw)
+    many = getattr(picture, 'n_frames', 1)
+    lossy = picture.format in _LOSSY or picture.info.get('compression') in (
+        'jpeg', 'tiff_jpeg', 'webp'
+    )
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+  except BROKEN as error:
+    raise BadFile(
+        UNREADABLE_LABEL, f'broken file, replace it: {error}'
+    ) from error
+  if lossy:
+    raise BadFile(
+        UNREADABLE_LABEL, f'the label is a {picture.format}, which changes '
+        'ids and colours: store a PNG'
+    )
+  if many > 1:
+    raise BadFile(
+        UNREADABLE_LABEL, f'the label file holds {many} pictures: store one'
+    )
+  return picture, raw, content
+
+
+def _planes(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+  """What is stored, without opacity, and the opacity, if there is any."""
+  values = np.asarray(picture)
+  if picture.mode in ('LA', 'PA'):
+    return values[..., 0], values[..., 1]
+  if picture.mode == 'RGBA':
+    return values[..., :3], values[..., 3]
+  return values, None
 
 
 def _grey(picture: Image.Image, stretch: int) -> Pixels:
-  alpha = None
-  values = np.asarray(picture)
-  if picture.mode == 'LA':
-    values, alpha = values[..., 0], values[..., 1]
+  values, alpha = _planes(picture)
   if picture.mode == 'F' and not (values == np.round(values)).all():
     raise BadFile(
         UNREADABLE_LABEL, 'the label holds fractions: store ids as 8-bit grey'
     )
   _check_alpha(values, alpha)
-  shown, places = _distinct(values.astype(np.int64))
-  bits = 1 if picture.mode == '1' else 8
-  shades = [255 * v for v in shown] if bits == 1 else shown
-  numbers = shown if bits == 1 else [v // stretch for v in shown]
+  found, places = _distinct(values.astype(np.int64))
+  shades = [255 * v for v in found] if picture.mode == '1' else found
   deep = picture.mode not in ('1', 'L', 'LA')
   colours = [(v, v, v) for v in (_eight_bits(shades) if deep else shades)]
   return Pixels(
-      places, 'grey', tuple(numbers), tuple(shades), tuple(colours)
+      places, 'grey', tuple(v // stretch for v in found), tuple(shades),
+      tuple(colours),
   )
 
 
@@ -96,48 +151,43 @@ def _eight_bits(values: list[int]) -> list[int]:
 
 
 def _palette(picture: Image.Image) -> Pixels:
-  indices = np.asarray(picture)
+  indices, alpha = _planes(picture)
   opacity = np.full(256, 255)
-  clear = picture.info.get('transparency')
+  clear = picture.info.get('transparency', ())
   if isinstance(clear, int):
     opacity[clear] = 0
-  elif clear is not None:
+  else:
     opacity[:len(clear)] = list(clear)
-  alpha = None
-  if picture.mode == 'PA':
-    indices, alpha = indices[..., 0], indices[..., 1]
   table = np.array(picture.getpalette('RGB')).reshape(-1, 3)
   found, places = _distinct(indices.astype(np.int64))
   colours = [
       tuple(table[i].tolist()) if i < len(table) else _NONE for i in found
   ]
   if alpha is None:
-    packed = np.array(colours) @ np.array([65536, 256, 1])
-    _check_alpha(packed, opacity[found])
-  grey = all(r == g == b for r, g, b in colours)
-  shades = tuple(colour[0] for colour in colours) if grey else ()
+    _check_alpha(np.array(colours) @ _PACKED, opacity[found])
+  shades = _greys(colours)
   # A grey file whose values happen to be stored as a palette.
   form = 'grey' if shades == tuple(found) else 'palette'
   return Pixels(places, form, tuple(found), shades, tuple(colours))
 
 
-def _colour(path, picture: Image.Image) -> Pixels:
-  parts = np.asarray(picture)
-  if parts.shape[-1] == 4:
-    parts, alpha = parts[..., :3], parts[..., 3]
-  else:
-    alpha = None
-  with Image.open(path) as unread:
-    raw = raw_mode(unread)
-    if ';16' in raw:
+def _colour(picture: Image.Image, raw: str, content: bytes) -> Pixels:
+  parts, alpha = _planes(picture)
+  if ';16' in raw:
+    with Image.open(io.BytesIO(content)) as unread:
       parts = _deep_colour(unread, raw, parts)
-  packed = parts.astype(np.int64) @ np.array([65536, 256, 1])
+  packed = parts.astype(np.int64) @ _PACKED
   _check_alpha(packed, alpha)
   found, places = _distinct(packed)
   colours = [(c >> 16, c >> 8 & 255, c & 255) for c in found]
-  grey = all(r == g == b for r, g, b in colours)
-  shades = tuple(colour[0] for colour in colours) if grey else ()
+  shades = _greys(colours)
   return Pixels(places, 'colour', shades, shades, tuple(colours))
+
+
+def _greys(colours) -> tuple[int, ...]:
+  """The grey levels of colours; none where one of them is no grey."""
+  grey = all(r == g == b for r, g, b in colours)
+  return tuple(r for r, _, _ in colours) if grey else ()
 
 
 def _deep_colour(unread: Image.Image, raw: str, upper):

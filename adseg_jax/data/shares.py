@@ -11,15 +11,10 @@ from adseg_jax.errors import UserError
 
 
 def kept(names, labelled: float, seed: int) -> list[int]:
-  """Places of the images that keep their labels, in order.
+  """Places of the training images that keep their labels, in order.
 
   They come first by a hash of seed and name: a smaller share's are among a
-  larger one's.
-
-  Args:
-    names: of the training images.
-    labelled: a share of them, or, above 1, their number.
-    seed: of the run.
+  larger one's. `labelled` is a share or, above 1, a number of images.
 
   Raises:
     UserError: it is none of them, or more than there are.
@@ -58,11 +53,9 @@ def check(data: Data, training: str):
 
 
 def pictures(folder: str, limit: int = 0) -> dict[str, Path]:
-  """Name -> file of the images below a folder, in order; none without one.
+  """Name -> file of the images below `data.unlabelled`; none where it is ''.
 
-  Args:
-    folder: `data.unlabelled`.
-    limit: at most so many, evenly spread; 0: all.
+  At most `limit` of them, evenly spread; 0: all.
 
   Raises:
     UserError: it is no folder, holds no images, or two of one name.

@@ -9,7 +9,6 @@ from importlib import resources
 
 from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source
-from adseg_jax.data.files import Files
 from adseg_jax.data.labels import read_regions
 from adseg_jax.data.originals import IMAGES, Originals, find_root, listing, pair
 from adseg_jax.errors import UserError
@@ -34,12 +33,6 @@ SOURCE = Source(
 )
 
 
-class StanfordBackground(Files):
-  """Stanford Background with 8 classes: 572 train, 143 validation."""
-
-  name = 'stanford_background'
-
-
 def folds() -> list[list[int]]:
   """The five parts: indices into the 715 names in alphabetical order."""
   text = resources.files('adseg_jax.data').joinpath('stanford_background.txt')
@@ -54,11 +47,8 @@ def originals(data: config.Data) -> Originals:
   """The files in `data.root`, or in iccv09Data/ there.
 
   Raises:
-    UserError: folders or images are missing, or there is no such fold.
+    UserError: folders or images are missing.
   """
-  parts = folds()
-  if not 0 <= data.fold < len(parts):
-    raise UserError(f'--data.fold is {data.fold}: give 0 to {len(parts) - 1}')
   root = find_root(
       data, 'stanford_background', SOURCE, ('images', 'labels'),
       ('.', 'iccv09Data', 'stanford_background'),
@@ -73,7 +63,7 @@ def originals(data: config.Data) -> Originals:
         f'{counted(len(records), "image")} with labels, but the split '
         f'is one of all {IMAGES_IN_ALL}: get the rest from {SOURCE.homepage}'
     )
-  held_out = set(parts[data.fold])
+  held_out = set(folds()[data.fold])
   splits = {
       'train': tuple(r for i, r in enumerate(records) if i not in held_out),
       'validation': tuple(r for i, r in enumerate(records) if i in held_out),
@@ -82,8 +72,6 @@ def originals(data: config.Data) -> Originals:
 
 
 DATASET = Dataset(
-    'stanford_background', CLASSES, PALETTE,
-    lambda data: StanfordBackground(DATASET, data),
-    source=SOURCE, originals=originals,
-    counts={'train': 572, 'validation': 143}, folds=5,
+    'stanford_background', CLASSES, PALETTE, source=SOURCE,
+    originals=originals, counts={'train': 572, 'validation': 143}, folds=5,
 )

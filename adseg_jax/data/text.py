@@ -1,6 +1,7 @@
 """Text files as people's tools write them: any encoding, any line end."""
 
 import codecs
+import contextlib
 import re
 import unicodedata
 from pathlib import Path
@@ -39,18 +40,23 @@ def read_lines(path: Path) -> tuple[list[Line], str]:
     raise UserError(
         f'{path}: cannot be read as text ({error.reason}): save it as UTF-8'
     ) from error
-  if strange := re.search(r'[\x00-\x08\x0e-\x1f\x7f]', text):
-    raise UserError(
-        f'{path}, line {_number(text, strange.start())}: holds the character '
-        f'{strange[0]!r}: save it as a text file in UTF-8'
-    )
+  lines = lines_of(text)
+  for number, line in lines:
+    if strange := re.search(r'[\x00-\x08\x0e-\x1f\x7f]', line):
+      raise UserError(
+          f'{path}, line {number}: holds the character {strange[0]!r}: save it '
+          'as a text file in UTF-8'
+      )
+  return lines, encoding
+
+
+def lines_of(text: str) -> list[Line]:
+  """Lines that are not empty."""
   # Marks in the middle come from files that were joined.
   lines = re.split(r'\r\n|\n|\r', text.replace('\ufeff', ''))
   # A Mac takes letters apart that others write whole.
   lines = [unicodedata.normalize('NFC', line.strip()) for line in lines]
-  return [
-      Line(number, line) for number, line in enumerate(lines, 1) if line
-  ], encoding
+  return [Line(number, line) for number, line in enumerate(lines, 1) if line]
 
 
 def decode(file: bytes) -> tuple[str, str]:
@@ -67,15 +73,8 @@ def decode(file: bytes) -> tuple[str, str]:
   zeros = file[::2].count(0), file[1::2].count(0)
   if not min(zeros) and max(zeros) > len(file) / 4:
     return file.decode('utf-16-be' if zeros[0] else 'utf-16-le'), 'UTF-16'
-  try:
-    return file.decode('utf-8'), ''
-  except UnicodeDecodeError:
-    pass
-  try:
-    return file.decode('cp1252'), 'Latin-1'  # with the quotes of Windows
-  except UnicodeDecodeError:
-    return file.decode('latin-1'), 'Latin-1'
-
-
-def _number(text: str, place: int) -> int:
-  return len(re.split(r'\r\n|\n|\r', text[:place]))
+  # Windows has quotes where Latin-1 proper has nothing.
+  for encoding, name in (('utf-8', ''), ('cp1252', 'Latin-1')):
+    with contextlib.suppress(UnicodeDecodeError):
+      return file.decode(encoding), name
+  return file.decode('latin-1'), 'Latin-1'

@@ -7,12 +7,9 @@ import tensorflow_datasets as tfds
 
 
 def tfds_builder(name: str, prepared: str | pathlib.Path, config: str = ''):
-  """TFDS's builder of a data set.
+  """TFDS's builder of a data set, by its name there and its configuration's.
 
-  Args:
-    name: TFDS's name of it.
-    prepared: folder where TFDS keeps prepared data sets; empty: its default.
-    config: name of the builder's configuration.
+  `prepared` is where TFDS keeps prepared data sets; empty: its default.
   """
   kind = tfds.builder_cls(name)
   # TFDS's own search for this file needs importlib_resources, which it does

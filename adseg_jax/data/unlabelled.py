@@ -6,36 +6,21 @@ a training crop tells by void what of it lies beyond.
 
 import functools
 import hashlib
-import io
+import itertools
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from adseg_jax.config import Data, Experiment
 from adseg_jax.data import pictures, shares
 from adseg_jax.data.dataset import Dataset
-from adseg_jax.data.encoded import Encoded
-from adseg_jax.data.examples import Examples, load
-from adseg_jax.data.inspection import in_threads
+from adseg_jax.data.examples import Examples, gather, load
 from adseg_jax.data.labels import encode
+from adseg_jax.data.threads import in_threads
 from adseg_jax.errors import UserError
 
 # Before the names of images that are of no split, which may be those of one.
 PREFIX = 'unlabelled/'
-
-
-class _Row(NamedTuple):
-  """An image without label: its name, file, blank label, and a digest.
-
-  Of the file, or of the split that it is from.
-  """
-
-  name: str
-  image: bytes
-  label: bytes
-  content: str
 
 
 def divide(
@@ -69,59 +54,38 @@ def labelled(training: Examples, experiment: Experiment) -> Examples:
 
 
 def _only(examples: Examples, places: list[int]) -> Examples:
-  if len(places) == len(examples):
-    return examples
-  examples.images.keep(places)
-  examples.labels.keep(places)
-  return Examples(
-      examples.images, examples.labels,
-      tuple(examples.names[place] for place in places), examples.digest,
-  )
+  return examples if len(places) == len(examples) else examples.keep(places)
 
 
 def _unlabelled(dataset, training: Examples, places, data: Data) -> Examples:
-  """All other images of the split, then those of another, then the folder's.
-
-  Raises:
-    UserError: there are none.
-  """
-  images, labels, names, contents = Encoded(), Encoded(), [], []
+  """All other images of the split, then those of another, then the folder's."""
   others = sorted(set(range(len(training))) - set(places))
-  for rows in (
+  examples, _ = gather(itertools.chain(
       _losing(training, others), _of_split(dataset, data), _of_folder(data)
-  ):
-    for row in rows:
-      images.extend([row.image])
-      labels.extend([row.label])
-      names.append(row.name)
-      contents.append(f'{row.name} {row.content}\n')
-  if not names:
+  ))
+  if not examples.names:
     raise UserError(
         f'--data.labelled is {data.labelled:g}: all {len(training)} training '
         'images keep their labels, and none is unlabelled: give less, or a '
         'folder as --data.unlabelled'
     )
-  digest = hashlib.sha256(''.join(contents).encode()).hexdigest()[:16]
-  return Examples(images, labels, tuple(names), digest)
+  return examples
 
 
 def _losing(examples: Examples, places):
   """Yields the examples at these places without their labels."""
   for place in places:
-    with Image.open(io.BytesIO(examples.labels[place])) as label:
-      width, height = label.size
-    yield _Row(
-        examples.names[place], examples.images[place], _blank(height, width),
-        examples.digest,
+    yield (
+        examples.names[place], examples.images[place],
+        _blank(*pictures.size(examples.labels[place])), examples.digest,
     )
 
 
 def _of_split(dataset: Dataset, data: Data):
   """Yields the images of the split that has no use for its labels."""
-  if not data.unlabelled_split:
-    return ()
-  examples = load(dataset, data.unlabelled_split, data)
-  return _losing(examples, range(len(examples)))
+  if data.unlabelled_split:
+    examples = load(dataset, data.unlabelled_split, data)
+    yield from _losing(examples, range(len(examples)))
 
 
 def _of_folder(data: Data):
@@ -130,20 +94,19 @@ def _of_folder(data: Data):
   return in_threads(lambda item: _read(*item, data.size), found.items())
 
 
-def _read(name: str, path: Path, size: tuple[int, int]) -> _Row:
+def _read(name: str, path: Path, size: tuple[int, int]):
   try:
     content = path.read_bytes()
-    file = pictures.plain(content).file
-    image = pictures.read(file)  # to see that it is whole
+    file, (width, height), _ = pictures.whole(content)
   except (pictures.Unreadable, OSError) as error:
     raise UserError(
         f"{path}: the image can't be read, replace it: {error}"
     ) from error
   if any(size):
-    image = pictures.resize(image, size)
-    file = pictures.encode(image)
-  return _Row(
-      PREFIX + name, file, _blank(*image.shape[:2]),
+    height, width = size
+    file = pictures.resized(file, size)
+  return (
+      PREFIX + name, file, _blank(height, width),
       hashlib.sha256(content).hexdigest(),
   )
 

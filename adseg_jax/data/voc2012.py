@@ -10,9 +10,9 @@ from pathlib import Path
 
 from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source, colormap
-from adseg_jax.data.files import Files
-from adseg_jax.data.labels import Label, read_mat, read_png
+from adseg_jax.data.labels import Label, read_mat
 from adseg_jax.data.originals import Fault, Originals, Record, find_root
+from adseg_jax.data.pixels import read_png
 from adseg_jax.errors import UserError
 
 CLASSES = (
@@ -36,12 +36,6 @@ _LISTS = _VOC / 'ImageSets/Segmentation'
 _SBD = Path('benchmark_RELEASE/dataset')
 
 
-class Voc2012(Files):
-  """PASCAL VOC 2012 and SBD: 10,582 train, 1,449 validation."""
-
-  name = 'voc2012'
-
-
 def read_label(path: Path) -> Label:
   """A palette PNG of VOC or a MATLAB file of SBD."""
   return read_mat(path) if path.suffix == '.mat' else read_png(path)
@@ -59,28 +53,22 @@ def _names(path: Path) -> list[str]:
   return names
 
 
-def _splits(root: Path, train: str) -> dict[str, dict[str, Path]]:
-  """Name -> label file, for each split."""
-  def voc(names):
-    return {n: root / _VOC / 'SegmentationClass' / f'{n}.png' for n in names}
-
-  splits = {
-      'train': voc(_names(root / _LISTS / 'train.txt')),
-      'validation': voc(_names(root / _LISTS / 'val.txt')),
+def _splits(root: Path, alone: bool) -> dict[str, dict[str, Path]]:
+  """Name -> label file, for each split: VOC's alone, or with SBD's."""
+  first, validation = (
+      {name: root / _VOC / 'SegmentationClass' / f'{name}.png'
+       for name in _names(root / _LISTS / part)}
+      for part in ('train.txt', 'val.txt')
+  )
+  if alone:
+    return {'train': first, 'validation': validation}
+  # SBD's own training and validation sets overlap with VOC's.
+  extra = {
+      name: root / _SBD / 'cls' / f'{name}.mat'
+      for part in ('train.txt', 'val.txt')
+      for name in _names(root / _SBD / part) if name not in validation
   }
-  if train != 'train':
-    # SBD's own training and validation sets overlap with VOC's validation.
-    extra = [
-        name for part in ('train.txt', 'val.txt')
-        for name in _names(root / _SBD / part)
-        if name not in splits['train'] and name not in splits['validation']
-    ]
-    splits['trainaug'] = splits['train'] | {
-        name: root / _SBD / 'cls' / f'{name}.mat' for name in extra
-    }
-    # Nothing asks for it, and its labels would be checked twice.
-    del splits['train']
-  return splits
+  return {'validation': validation, 'trainaug': extra | first}
 
 
 def originals(data: config.Data) -> Originals:
@@ -89,36 +77,35 @@ def originals(data: config.Data) -> Originals:
   Raises:
     UserError: folders or lists are missing.
   """
-  needed = [
-      _VOC / 'JPEGImages', _VOC / 'SegmentationClass', _LISTS / 'train.txt',
-      _LISTS / 'val.txt',
-  ]
-  if data.train != 'train':
-    needed += [_SBD / part for part in ('cls', 'train.txt', 'val.txt')]
-  root = find_root(data, 'voc2012', SOURCE, needed, ('.', 'voc2012'))
+  alone = data.train == 'train'
+  root = find_root(data, 'voc2012', SOURCE, [
+      *(_VOC / part for part in ('JPEGImages', 'SegmentationClass')),
+      *(_LISTS / part for part in ('train.txt', 'val.txt')),
+      *(_SBD / part for part in ('cls', 'train.txt', 'val.txt') if not alone),
+  ], ('.', 'voc2012'))
   splits, faults = {}, []
-  for split, files in _splits(root, data.train).items():
+  for split, labels in _splits(root, alone).items():
     records = [
         Record(name, root / _VOC / 'JPEGImages' / f'{name}.jpg', label)
-        for name, label in files.items()
+        for name, label in sorted(labels.items())
     ]
-    lacking = [
-        Fault(kind, str(path.relative_to(root)))
-        for record in records
-        for kind, path in (
+    absent = {
+        path: kind for record in records for kind, path in (
             (MISSING, record.image), (MISSING_LABEL, record.label)
         ) if not path.exists()
+    }
+    faults += [
+        Fault(kind, str(path.relative_to(root)))
+        for path, kind in absent.items()
     ]
-    if lacking:
-      records = [r for r in records if r.image.exists() and r.label.exists()]
-    splits[split] = tuple(sorted(records))
-    faults += lacking
+    splits[split] = tuple(
+        record for record in records if absent.keys().isdisjoint(record)
+    )
   return Originals(root, splits, read_label, tuple(faults))
 
 
 DATASET = Dataset(
-    'voc2012', CLASSES, colormap(len(CLASSES)),
-    lambda data: Voc2012(DATASET, data),
-    train='trainaug', source=SOURCE, originals=originals,
+    'voc2012', CLASSES, colormap(len(CLASSES)), train='trainaug',
+    source=SOURCE, originals=originals,
     counts={'train': 1464, 'trainaug': 10582, 'validation': 1449},
 )

@@ -268,6 +268,8 @@ def test_a_run_that_was_stopped_is_no_failure(script):
     (['--seeds'], 'at least one'),
     (['--seeds', '0', '-1'], '--seed is -1'),
     (['--folds', '0', '1'], 'data set earth has none'),
+    (['--folds', '1'], 'data set earth has no folds'),
+    (['--set', 'data.fold', '3'], 'data set earth has no folds'),
     (['--set', 'data.name', 'mars'], 'no such data set; known'),
     (['--set', 'data.name', 'stanford_background', '--folds', '4', '5'],
      '--data.fold is 5'),

@@ -65,13 +65,6 @@ def test_another_root_is_not_taken_for_the_first(data, tmp_path):
   assert load('train', data).digest == first.digest
 
 
-def test_a_changed_original_is_prepared_again(data):
-  load('train', data)
-  path = Path(data.root) / 'trainannot/0001TP_train0.png'
-  layouts.grey(layouts.ids([7]), path)
-  assert np.unique(decoded(load('train', data).labels[0])).tolist() == [7]
-
-
 def test_limit_is_on_each_split(data):
   data = dataclasses.replace(data, limit=1)
   assert [len(load(split, data)) for split in ('train', 'test')] == [1, 1]

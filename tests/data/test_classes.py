@@ -1,7 +1,7 @@
 import pytest
 
 from adseg_jax.data.classes import read_classes, table_of, to_text
-from adseg_jax.data.text import Line, decode
+from adseg_jax.data.text import decode, lines_of
 from adseg_jax.errors import UserError
 
 PLAIN = 'void\ngrass\nroad\n'
@@ -67,7 +67,7 @@ def test_one_table_of_colours_in_many_forms(tmp_path, content):
     ('name,r,g,b\nred, light,1,2,3\nb,4,5,6\n', ('red, light', 'b')),
     ('"label"\n"a ""b"" #1"\n', ('label', 'a "b" #1')),
     ('0\n1\n2\n', ('0', '1', '2')),
-    ('C#\nF #2\n', ('C#', 'F #2')),
+    ('C#\nF #2\n', ('C#', 'F #2')), ('sky # a # b\nroad\n', ('sky', 'road')),
     ('straße\n道路\n', ('straße', '道路')),
     (('e\u0301a\nb\n'), ('éa', 'b')),
     ('straße\ntwo\n'.encode('latin-1'), ('straße', 'two')),
@@ -118,7 +118,13 @@ def test_what_was_understood_is_one_line(tmp_path):
     ('1 2 3\n4 5 6\n', "line 1: '1 2 3' has no name"),
     ('sky 7\nroad 23\n', "line 1: 'sky 7' ends in a number"),
     ('sky 1 2 3 255\nroad 4 5 6 255\n', 'four numbers'),
-    ('["sky", "road"]', 'JSON'), ('names:\n- sky\n- road\n', 'YAML'),
+    ('sky (1, 2, 3, 255)\nroad (4, 5, 6, 255)\n', 'four numbers'),
+    ('1 2 3 sky\nroad\n', "line 2: 'road' has no colour"),
+    ('#010203 sky\nroad\n', "line 2: 'road' has no colour"),
+    ('name,r,g\nsky,1,2\nroad,3,4\n', 'line 1'),
+    ('["sky", "road"]', 'JSON'), ('[\n"sky",\n"road"\n]\n', 'JSON'),
+    ('[{"name": "sky"}, {"name": "road"}]', 'JSON'),
+    ('names:\n- sky\n- road\n', 'YAML'),
     ('- sky\n- road\n', 'YAML'), ('<?xml version="1.0"?>\n<a/>\n', 'XML'),
     ('"sky" blue\n"road" 1\n', 'quotes'),
     (b'sky\nro\x00\x01ad\n', 'line'), (b'\x89PNG\r\n\x1a\n\x00\x00', 'classes'),
@@ -155,7 +161,6 @@ def test_written_classes_read_back(rng):
     if len(names) < 2:
       continue
     palette = [(int(r), 1, 2) for r in rng.permutation(256)[:len(names)]]
-    lines = to_text(sorted(names), palette).splitlines()
-    table = table_of([Line(*one) for one in enumerate(lines, 1)], 'x')
+    table = table_of(lines_of(to_text(sorted(names), palette)), '', 'x')
     assert table.classes == tuple(sorted(names))
     assert list(table.palette) == palette

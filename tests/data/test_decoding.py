@@ -5,6 +5,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -109,29 +110,12 @@ def test_camvids_jpegs(tmp_path):
     assert_read_alike(path.read_bytes(), tmp_path)
 
 
-def png_of_16_bits(array):
-  """A PNG of uint16 [H,W,C], which Pillow can't write in colour."""
-  def chunk(kind, data):
-    return b''.join([
-        struct.pack('>I', len(data)), kind, data,
-        struct.pack('>I', zlib.crc32(kind + data)),
-    ])
-
-  height, width, channels = array.shape
-  colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-  rows = b''.join(b'\0' + row.astype('>u2').tobytes() for row in array)
-  return b'\x89PNG\r\n\x1a\n' + b''.join([
-      chunk(b'IHDR', struct.pack(
-          '>IIBBBBB', width, height, 16, colour, 0, 0, 0
-      )),
-      chunk(b'IDAT', zlib.compress(rows)), chunk(b'IEND', b''),
-  ])
-
-
 @pytest.mark.parametrize('channels', [1, 2, 3, 4])
 def test_sixteen_bits_become_the_upper_eight(tmp_path, channels):
   array = np.random.default_rng(0).integers(0, 65536, (5, 7, channels))
-  found = assert_read_alike(png_of_16_bits(array), tmp_path)
+  rows = [row.astype('>u2').tobytes() for row in array]
+  kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+  found = assert_read_alike(layouts.raw_png(rows, 7, 16, kind), tmp_path)
   colours = array[..., :3] if channels > 2 else array[..., :1].repeat(3, 2)
   np.testing.assert_array_equal(found, colours >> 8)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from adseg_jax.config import Data
 from adseg_jax.data import examples, pictures
+from adseg_jax.data.check import check
 from adseg_jax.data.dataset import Dataset
 from adseg_jax.errors import UserError
 
@@ -63,6 +64,28 @@ def tiny(train, **others):
   )
 
 
+@pytest.fixture
+def load(monkeypatch):
+  """Rows -> examples, as if a prepared data set held them."""
+  def loaded(rows, **data):
+    monkeypatch.setattr(examples, 'stored', lambda *_: iter(rows))
+    return examples.load(tiny(rows), 'train', Data(**data))
+
+  return loaded
+
+
+@pytest.fixture
+def refused(load):
+  """Rows -> the line that refuses them."""
+  def message(rows, **data):
+    with pytest.raises(UserError) as info:
+      load(rows, **data)
+    assert '\n' not in str(info.value)
+    return str(info.value)
+
+  return message
+
+
 def refusal(dataset, folder, split='train'):
   with pytest.raises(UserError) as info:
     examples.load(dataset, split, Data(prepared=str(folder)))
@@ -96,40 +119,40 @@ def test_preparation_says_where_the_copy_lies_and_no_more(tmp_path, capfd):
     assert capfd.readouterr() == (wanted, '')
 
 
-def test_void_and_every_class_pass(tmp_path):
+def test_void_and_every_class_pass(load):
   label = png([[0, 1, 2, 255]])
-  rows = [('a', png(np.zeros((1, 4, 3))), label)]
-  loaded = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
+  loaded = load([('a', png(np.zeros((1, 4, 3))), label)])
   assert list(loaded.labels) == [label]
 
 
 @pytest.mark.parametrize('wrong', [3, 254])
-def test_label_out_of_range_is_refused(tmp_path, wrong):
+def test_label_out_of_range_is_refused(refused, wrong):
   label = np.zeros((4, 6))
   label[2, 5] = wrong
-  rows = [('good', IMAGE, LABEL), ('wrong', IMAGE, png(label))]
-  message = refusal(tiny(rows), tmp_path)
+  message = refused([('good', IMAGE, LABEL), ('wrong', IMAGE, png(label))])
   for part in ('tiny', 'example wrong', f'id {wrong}', '3 classes'):
     assert part in message
 
 
-def test_label_of_another_size_is_refused(tmp_path):
-  message = refusal(tiny([('a', IMAGE, png(np.zeros((6, 4))))]), tmp_path)
+def test_label_of_another_size_is_refused(refused):
+  message = refused([('a', IMAGE, png(np.zeros((6, 4))))])
   assert 'example a' in message and '6x4' in message and '4x6' in message
 
 
-def test_palette_label_is_refused(tmp_path):
-  rows = [('a', IMAGE, png(np.ones((4, 6)), 'P'))]
-  message = refusal(tiny(rows), tmp_path)
+def test_palette_label_is_refused(refused, tmp_path):
+  message = refused([('a', IMAGE, png(np.ones((4, 6)), 'P'))])
   assert 'example a' in message and '8-bit grey' in message
+  # What the check shows, training reads.
+  fault, = check(tiny([]), Data(prepared=str(tmp_path))).faults[:1]
+  assert fault.where == 'example a' and '8-bit grey' in fault.detail
 
 
 @pytest.mark.parametrize('image, label', [
     (b'no image', LABEL), (IMAGE, b'no image'), (IMAGE, LABEL[:-30]),
 ], ids=['image', 'label', 'truncated label'])
-def test_broken_file_is_refused(tmp_path, image, label):
-  message = refusal(tiny([('a', image, label)]), tmp_path)
-  assert 'example a' in message and 'broken file' in message
+def test_broken_file_is_refused(refused, image, label):
+  message = refused([('a', image, label)])
+  assert 'example a' in message and 'replace it' in message
 
 
 def test_unknown_split_lists_the_known_ones(tmp_path):
@@ -192,10 +215,9 @@ def test_part_of_a_split_is_a_split(tmp_path):
   assert sorted(sum(parts, ())) == [name for name, *_ in rows]
 
 
-def test_limit_spreads_over_the_split(tmp_path):
+def test_limit_spreads_over_the_split(load):
   rows = [(f'n{i}', IMAGE, LABEL) for i in range(10)]
-  data = Data(prepared=str(tmp_path), limit=2)
-  assert examples.load(tiny(rows), 'train', data).names == ('n0', 'n5')
+  assert load(rows, limit=2).names == ('n0', 'n5')
 
 
 def test_values_become_class_ids(tmp_path):
@@ -221,37 +243,30 @@ def turned(orientation):
   return exif
 
 
-def test_a_turned_photograph_is_loaded_upright(tmp_path):
+def test_a_turned_photograph_is_loaded_upright(load):
   scene = np.zeros((16, 32, 3), np.uint8)
   scene[:8] = 200
   label = (scene[..., 0] == 0).astype(np.uint8)
-  rows = [('a', jpeg(scene[::-1, ::-1], exif=turned(3)), png(label))]
-  found = examples.load(tiny(rows), 'train', Data(prepared=str(tmp_path)))
+  found = load([('a', jpeg(scene[::-1, ::-1], exif=turned(3)), png(label))])
   image = np.asarray(Image.open(io.BytesIO(found.images[0])))
   np.testing.assert_array_equal(image[..., 0] < 100, label)
 
 
 @pytest.mark.parametrize('size', [(0, 0), (2, 2)])
 def test_a_label_that_fits_the_unturned_photograph_alone_is_refused(
-    tmp_path, size
+    refused, size
 ):
   rows = [('a', jpeg(np.zeros((4, 6, 3)), exif=turned(6)), LABEL)]
-  with pytest.raises(UserError) as info:
-    examples.load(
-        tiny(rows), 'train', Data(prepared=str(tmp_path), size=size)
-    )
-  message = str(info.value)
+  message = refused(rows, size=size)
   assert 'example a: an EXIF tag turns the image to 4x6 pixels' in message
   assert 'the label, 6x4, fits it only as it was before' in message
-  assert '\n' not in message
 
 
-def test_resizing_reads_as_evaluation_resizes(tmp_path):
+def test_resizing_reads_as_evaluation_resizes(load):
   rng = np.random.default_rng(0)
   image = jpeg(rng.integers(0, 256, (20, 30, 3)))
-  rows = [('a', image, png(np.arange(600).reshape(20, 30) % 3))]
-  data = Data(prepared=str(tmp_path), size=(7, 11))
-  found = examples.load(tiny(rows), 'train', data)
+  label = png(np.arange(600).reshape(20, 30) % 3)
+  found = load([('a', image, label)], size=(7, 11))
   np.testing.assert_array_equal(
       pictures.decode(found.images[0], 'RGB'),
       pictures.resize(pictures.decode(image, 'RGB'), (7, 11)),
@@ -259,14 +274,7 @@ def test_resizing_reads_as_evaluation_resizes(tmp_path):
   assert pictures.decode(found.labels[0], 'L').shape == (7, 11)
 
 
-def digest(folder, rows, **data):
-  folder.mkdir()
-  return examples.load(
-      tiny(rows), 'train', Data(prepared=str(folder), **data)
-  ).digest
-
-
-def test_the_digest_is_of_names_images_and_ids(tmp_path):
+def test_the_digest_is_of_names_images_and_ids(load):
   def example(index, ids=0, grey=0):
     return f'n{index}', png(np.full((4, 6, 3), grey)), png(np.full((4, 6), ids))
 
@@ -282,20 +290,18 @@ def test_the_digest_is_of_names_images_and_ids(tmp_path):
       [example(0, ids=1), *rows[1:]], [example(0, grey=1), *rows[1:]],
       [(rows[0][0], rows[0][1], png(np.zeros((4, 6)) + 255)), *rows[1:]],
   ]
-  found = [
-      digest(tmp_path / str(i), each) for i, each in enumerate((*same, *other))
-  ]
+  found = [load(each).digest for each in (*same, *other)]
   assert len(set(found[:3])) == 1 and len(set(found)) == 1 + len(other)
   assert len(found[0]) == 16
   # It is of the whole split, as it is stored.
-  assert found[0] == digest(tmp_path / 'l', rows, limit=2, size=(2, 3))
+  assert found[0] == load(rows, limit=2, size=(2, 3)).digest
 
 
-def test_the_digest_is_the_same_everywhere(tmp_path):
+def test_the_digest_is_the_same_everywhere(load):
   image = io.BytesIO()  # without compression: the same bytes everywhere
   Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(image, 'bmp')
   rows = [('a', image.getvalue(), LABEL), ('b', image.getvalue(), LABEL)]
-  assert digest(tmp_path / 'd', rows) == '3aeef621e53bf612'
+  assert load(rows).digest == '3aeef621e53bf612'
 
 
 def uncompressed(array):

@@ -1,14 +1,16 @@
 import dataclasses
-import io
+import itertools
 
 import layouts
 import numpy as np
 import pytest
-from PIL import Image
 
 from adseg_jax.config import Data
 from adseg_jax.data import examples
+from adseg_jax.data.check import check
 from adseg_jax.data.dataset import find
+from adseg_jax.data.originals import refuse
+from adseg_jax.data.pictures import decode
 from adseg_jax.errors import UserError
 
 COLOURS = [(0, 0, 255), (128, 64, 128), (0, 0, 0)]
@@ -23,19 +25,31 @@ def data(tmp_path):
   )
 
 
-def load(split, data):
-  return examples.load(find(data), split, data)
+def names(data):
+  splits = find(data).originals(data).splits
+  return {split: [r.name for r in records] for split, records in splits.items()}
+
+
+def labels(data):
+  """Class ids of the labels, as they are read before anything is prepared."""
+  originals = find(data).originals(data)
+  return [
+      originals.read_label(record.label).ids
+      for records in originals.splits.values() for record in records
+  ]
 
 
 def refusal(data):
+  """What is wrong with the list of files, before any is read."""
   with pytest.raises(UserError) as info:
-    load('train', data)
+    refuse('folder', find(data).originals(data).wrong())
   assert '\n' not in str(info.value)
   return str(info.value)
 
 
-def decoded(encoded):
-  return np.asarray(Image.open(io.BytesIO(encoded)))
+def fault(data):
+  """What is wrong with the first file."""
+  return check(find(data), data).faults[0].detail
 
 
 def test_classes_and_their_order_come_from_the_file(data, tmp_path):
@@ -43,8 +57,7 @@ def test_classes_and_their_order_come_from_the_file(data, tmp_path):
   found = find(data)
   assert found.classes == ('sky blue', 'road')
   assert len(set(found.palette)) == 2
-  label = decoded(load('train', data).labels[0])
-  np.testing.assert_array_equal(label, layouts.ids([255, 0, 1]))
+  np.testing.assert_array_equal(labels(data)[0], layouts.ids([255, 0, 1]))
 
 
 @pytest.mark.parametrize('kind', ['colour', 'palette', 'grey'])
@@ -59,32 +72,33 @@ def test_labels_of_every_kind_are_the_same(data, tmp_path, kind):
   found = find(data)
   assert found.classes == ('sky', 'road')
   assert found.palette == ((0, 0, 255), (128, 64, 128))
-  for label in load('train', data).labels:
-    np.testing.assert_array_equal(decoded(label), layouts.ids([0, 1, 255]))
+  for label in labels(data):
+    np.testing.assert_array_equal(label, layouts.ids([0, 1, 255]))
 
 
 def test_share_that_validates_is_fixed_by_the_names(data, tmp_path):
   layouts.folder(tmp_path / 'mine')
-  train, validation = (load(s, data).names for s in ('train', 'validation'))
+  train, validation = names(data).values()
   assert len(train) == 8 and len(validation) == 2
   assert sorted(train + validation) == [f'n{i}' for i in range(10)]
   layouts.folder(tmp_path / 'other')
   again = dataclasses.replace(data, root=str(tmp_path / 'other'))
-  assert load('validation', again).names == validation
+  assert names(again)['validation'] == validation
   half = dataclasses.replace(data, held_out=0.5)
-  assert set(validation) < set(load('validation', half).names)
+  assert set(validation) < set(names(half)['validation'])
 
 
 def test_lists_decide_the_splits(data, tmp_path):
   root = layouts.folder(tmp_path / 'mine')
-  for split, names in {
+  for split, lines in {
       'train': 'n1\nn3.jpg\n', 'validation': 'n2\n', 'test': 'n0\n\nn4\n'
   }.items():
-    (root / f'{split}.txt').write_text(names)
+    (root / f'{split}.txt').write_text(lines)
   (root / 'labels/n9.png').unlink()  # no list names it
   assert find(data).test == 'test'
-  found = [load(s, data).names for s in ('train', 'validation', 'test')]
-  assert found == [('n1', 'n3'), ('n2',), ('n0', 'n4')]
+  assert names(data) == {
+      'train': ['n1', 'n3'], 'validation': ['n2'], 'test': ['n0', 'n4']
+  }
 
 
 @pytest.mark.parametrize('lists, text', [
@@ -95,8 +109,8 @@ def test_lists_decide_the_splits(data, tmp_path):
 ])
 def test_wrong_lists_are_refused(data, tmp_path, lists, text):
   root = layouts.folder(tmp_path / 'mine')
-  for split, names in lists.items():
-    (root / f'{split}.txt').write_text(names)
+  for split, lines in lists.items():
+    (root / f'{split}.txt').write_text(lines)
   assert text in refusal(data)
 
 
@@ -104,14 +118,14 @@ def test_nested_folders_and_other_formats(data, tmp_path):
   root = layouts.folder(tmp_path / 'mine', count=2)
   layouts.save(layouts.photo(5), root / 'images/day/x.tif')
   layouts.grey(layouts.ids([1]), root / 'labels/day/x.png')
-  found = load('train', dataclasses.replace(data, held_out=0.01))
-  names = [*found.names, *load('validation', dataclasses.replace(
-      data, held_out=0.01)).names]
-  assert sorted(names) == ['day/x', 'n0', 'n1']
-  both = found.names.index('day/x')
-  # Not a format that TensorFlow reads: stored without loss as PNG.
+  assert sorted(itertools.chain(*names(data).values())) == [
+      'day/x', 'n0', 'n1'
+  ]
+  # Not a format that TensorFlow reads: kept without loss as PNG.
+  found = check(find(data), data)
+  image, = (one.image for one in found.samples if one.name == 'day/x')
   np.testing.assert_array_equal(
-      decoded(found.images[both]), np.asarray(layouts.photo(5))
+      decode(image, 'RGB'), np.asarray(layouts.photo(5))
   )
 
 
@@ -133,7 +147,7 @@ def test_labels_that_the_classes_do_not_explain(
     data, tmp_path, classes, label, text
 ):
   layouts.folder(tmp_path / 'mine', classes=classes, label=label)
-  assert text in refusal(data)
+  assert text in fault(data)
 
 
 def test_black_and_white_masks_are_a_trap(data, tmp_path):
@@ -141,7 +155,7 @@ def test_black_and_white_masks_are_a_trap(data, tmp_path):
       tmp_path / 'mine', classes='background\nobject\n',
       label=lambda a, path: layouts.grey(np.where(a == 2, 255, 0), path),
   )
-  assert '255 is void: store the class object as 1' in refusal(data)
+  assert '255 is void: store the class object as 1' in fault(data)
 
 
 def test_images_without_labels_are_named(data, tmp_path):
@@ -155,8 +169,9 @@ def test_images_without_labels_are_named(data, tmp_path):
 
 def test_order_of_classes_is_part_of_what_is_prepared(data, tmp_path):
   root = layouts.folder(tmp_path / 'mine')
-  first = load('train', data)
-  (root / 'classes.txt').write_text('void\nsky\nroad\n')
-  label = decoded(load('train', data).labels[0])
-  assert decoded(first.labels[0]).tolist() == layouts.ids([0, 1, 255]).tolist()
-  assert label.tolist() == layouts.ids([255, 0, 1]).tolist()
+  for text, values in (
+      ('sky\nroad\nvoid\n', [0, 1, 255]), ('void\nsky\nroad\n', [255, 0, 1]),
+  ):
+    (root / 'classes.txt').write_text(text)
+    label = examples.load(find(data), 'train', data).labels[0]
+    np.testing.assert_array_equal(decode(label, 'L'), layouts.ids(values))

@@ -190,7 +190,7 @@ def test_lists_come_before_folders_and_must_agree(root):
       'train': ['train/a'], 'validation': ['validation/c']
   }
   (root / 'val.txt').write_text('images/train/b.jpg\n')
-  assert 'val.txt lists train/b, which lies in the folder of' in refusal(root)
+  assert 'val.txt, line 1: train/b lies in a folder of another' in refusal(root)
 
 
 @pytest.mark.parametrize('lists, text', [

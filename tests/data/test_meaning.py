@@ -1,5 +1,6 @@
 """How labels of every mode are read: the whole folder in one way."""
 
+import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,23 +29,9 @@ def with_alpha(array):
 
 
 def deep_colour(array, path):
-  """A PNG of 16 bits per channel, which Pillow does not write."""
-  import struct
-  import zlib
-
-  def chunk(kind, data):
-    body = kind + data
-    return struct.pack('>I', len(data)) + body + struct.pack(
-        '>I', zlib.crc32(body)
-    )
-
-  rows = b''.join(b'\0' + row.astype('>u2').tobytes() for row in array)
-  header = struct.pack('>IIBBBBB', array.shape[1], array.shape[0], 16, 2, 0,
-                       0, 0)
-  path.write_bytes(
-      b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
-      + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'')
-  )
+  """A PNG of 16 bits per channel."""
+  rows = [row.astype('>u2').tobytes() for row in array]
+  path.write_bytes(layouts.raw_png(rows, array.shape[1], 16, 2))
 
 
 def table_of(tmp_path, text):

@@ -1,4 +1,3 @@
-import dataclasses
 import io
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from PIL import Image
 
 from adseg_jax.config import Data
 from adseg_jax.data import examples, stanford_background
+from adseg_jax.data.dataset import find
 from adseg_jax.errors import UserError
 
 
@@ -28,19 +28,18 @@ def test_folds_are_a_permutation_in_five_parts():
   assert parts[0][:5] == [2, 5, 8, 12, 13]
 
 
-def test_every_image_validates_in_one_fold(root):
-  held_out = []
-  for fold in range(5):
-    splits = stanford_background.originals(
-        Data(root=str(root), fold=fold)
-    ).splits
-    names = {
-        split: {r.name for r in records} for split, records in splits.items()
-    }
-    assert len(names['train']) == 572 and len(names['validation']) == 143
-    assert not names['train'] & names['validation']
-    held_out += names['validation']
-  assert len(set(held_out)) == 715
+@pytest.mark.parametrize('fold', [0, 4])
+def test_a_part_validates_and_the_others_train(root, fold):
+  """An index counts names in alphabetical order."""
+  data = Data(root=str(root / 'iccv09Data'), fold=fold)
+  train, validation = (
+      [record.name for record in records]
+      for records in stanford_background.originals(data).splits.values()
+  )
+  names = [f'{5000000 + 7 * index}' for index in range(715)]
+  held_out = stanford_background.folds()[fold]
+  assert validation == [names[index] for index in held_out]
+  assert sorted(train + validation) == names
 
 
 def test_examples_are_regions_of_jpegs(root, tmp_path):
@@ -56,15 +55,6 @@ def test_examples_are_regions_of_jpegs(root, tmp_path):
   )
 
 
-def test_an_index_counts_names_in_alphabetical_order(root):
-  data = Data(root=str(root / 'iccv09Data'))
-  records = stanford_background.originals(data).splits['validation']
-  wanted = [
-      f'{5000000 + 7 * index}' for index in stanford_background.folds()[0]
-  ]
-  assert [record.name for record in records] == wanted
-
-
 def test_an_incomplete_copy_has_no_split(tmp_path):
   layouts.stanford(tmp_path / 'data', count=714)
   with pytest.raises(UserError, match=r'714 images .* all 715'):
@@ -76,8 +66,13 @@ def test_an_incomplete_copy_has_no_split(tmp_path):
   assert len(faults) == 1 and faults[0].where.startswith('images')
 
 
-def test_unknown_fold_is_refused(root):
-  data = dataclasses.replace(Data(root=str(root)), fold=5)
-  with pytest.raises(UserError, match=r'--data\.fold is 5: give 0 to 4'):
-    stanford_background.originals(data)
+@pytest.mark.parametrize('name, fold, text', [
+    ('stanford_background', 5, 'give 0 to 4'),
+    ('stanford_background', -1, 'give 0 to 4'),
+    ('camvid', 1, 'data set camvid has no folds: give neither'),
+])
+def test_unknown_fold_is_refused(name, fold, text):
+  assert find(Data(name=name)).name == name
+  with pytest.raises(UserError, match=rf'--data\.fold is {fold}: {text}'):
+    find(Data(name=name, fold=fold))
 

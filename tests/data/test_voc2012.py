@@ -80,7 +80,7 @@ def test_a_label_saved_as_brightness_is_a_trap(data, tmp_path):
 
 def test_a_palette_in_another_order_is_a_trap(data, tmp_path):
   path = tmp_path / 'voc/VOCdevkit/VOC2012/SegmentationClass/2007_000039.png'
-  palette = [[0, 0, 0], [1, 1, 1]] + [[2, 2, 2]] * 254
+  palette = [[0, 0, 0], [1, 2, 3]] + [[2, 2, 2]] * 254
   layouts.paletted(layouts.ids([0, 1]), path, palette)
-  with pytest.raises(UserError, match=r'index 1 has the colour \(1, 1, 1\)'):
+  with pytest.raises(UserError, match=r'index 1 has the colour \(1, 2, 3\)'):
     examples.load(voc2012.DATASET, 'trainaug', data)
