@@ -68,7 +68,7 @@ def test_the_segmentor_sees_a_picture_alone_and_no_further(script, rng):
   apply = jax.jit(functools.partial(segmentor.apply, variables, train=False))
   canvas = jnp.asarray(rng.random((1, 16, 20, 3)), jnp.float32)
   canvas = canvas.at[:, :13, :9].set(picture)
-  among = apply(canvas, sizes=jnp.asarray([[13, 9]]))
+  among = apply(canvas, sizes=np.array([[13, 9]], np.int32))
   np.testing.assert_allclose(among[:, :7, :5], apply(picture), atol=1e-6)
 
   @jax.jit

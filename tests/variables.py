@@ -12,16 +12,20 @@ def shapes(module, size=(64, 64)):
   )
 
 
-def filled(module, size=(64, 64)):
-  """Noise of about the size that an initialisation gives."""
+def noise(shapes):
+  """Of about the size that an initialisation gives."""
   rng = np.random.default_rng(0)
 
   def fill(leaf):
     fan_in = np.prod(leaf.shape[:-1]) or 1
-    noise = rng.normal(0, np.sqrt(2 / fan_in), leaf.shape)
-    return jnp.asarray(noise, leaf.dtype)
+    numbers = rng.normal(0, np.sqrt(2 / fan_in), leaf.shape)
+    return jnp.asarray(numbers, leaf.dtype)
 
-  return jax.tree.map(fill, shapes(module, size))
+  return jax.tree.map(fill, shapes)
+
+
+def filled(module, size=(64, 64)):
+  return noise(shapes(module, size))
 
 
 def count(module):

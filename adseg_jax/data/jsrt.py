@@ -10,8 +10,6 @@ import re
 
 from adseg_jax import config
 from adseg_jax.data.dataset import Dataset, Source
-from adseg_jax.data.files import Files
-from adseg_jax.data.labels import read_png
 from adseg_jax.data.originals import (
     IMAGES,
     Fault,
@@ -20,6 +18,7 @@ from adseg_jax.data.originals import (
     listing,
     pair,
 )
+from adseg_jax.data.pixels import read_png
 
 # The right lung is on the image's left: a radiograph faces its viewer.
 CLASSES = 'background', 'right lung', 'left lung', 'heart'
@@ -34,12 +33,6 @@ SOURCE = Source(
     '3 heart',
 )
 _NAME = re.compile(r'JPC[LN]N\d{3}')
-
-
-class Jsrt(Files):
-  """JSRT with 4 classes: 100 train, 24 validation, 123 test."""
-
-  name = 'jsrt'
 
 
 def split_of(name: str) -> str:
@@ -73,7 +66,6 @@ def originals(data: config.Data) -> Originals:
 
 
 DATASET = Dataset(
-    'jsrt', CLASSES, PALETTE, lambda data: Jsrt(DATASET, data), test='test',
-    source=SOURCE, originals=originals,
+    'jsrt', CLASSES, PALETTE, test='test', source=SOURCE, originals=originals,
     counts={'train': 100, 'validation': 24, 'test': 123},
 )

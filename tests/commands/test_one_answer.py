@@ -3,6 +3,7 @@
 import json
 
 import blocks
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +17,7 @@ from adseg_jax.evaluation.inference import forward
 from adseg_jax.inference.exporting.programs import segment
 from adseg_jax.training.restore import restore
 
-SIZES = (40, 57), (33, 32), (96, 20), (7, 90), (61, 61)
+SIZES = (40, 57), (7, 90), (61, 61)
 
 
 def example(rng, height, width):
@@ -47,13 +48,17 @@ def test_predict_load_and_export_say_what_the_network_says(
   cli._main(['predict', str(trained_run), str(folder), '--output', str(out),
              '--probabilities'])
   trained, one_by_one = restore(trained_run), adseg_jax.load(trained_run)
-  for name, image in found.items():
-    maps = np.asarray(forward(
-        trained.variables, image[None], segmentor=trained.segmentor
-    ))[0]
-    exported = segment(
-        trained.variables, image[None], segmentor=trained.segmentor
+
+  @jax.jit
+  def said(variables, images):
+    return tuple(
+        function(variables, images, segmentor=trained.segmentor)
+        for function in (forward, segment)
     )
+
+  for name, image in found.items():
+    maps, exported = said(trained.variables, image[None])
+    maps = np.asarray(maps)[0]
     kept = np.load(out / f'probabilities/{name}.npz')['probabilities']
     for other in (kept, exported[1][0], one_by_one(image)[1]):
       np.testing.assert_allclose(other, maps, atol=1e-5)
@@ -66,10 +71,10 @@ def test_a_picture_alone_has_the_labels_that_it_has_among_others(
     trained_run, pictures, tmp_path
 ):
   _, folder = pictures
-  for name, words in (('all', [folder]), ('one', [folder / 'p3.png'])):
+  for name, words in (('all', [folder]), ('one', [folder / 'p1.png'])):
     cli._main(['predict', str(trained_run), *map(str, words), '--output',
                str(tmp_path / name)])
-  both = [tmp_path / name / 'labels/p3.png' for name in ('all', 'one')]
+  both = [tmp_path / name / 'labels/p1.png' for name in ('all', 'one')]
   assert both[0].read_bytes() == both[1].read_bytes()
 
 

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from variables import noise
 
 from adseg_jax.networks.discriminators import DISCRIMINATORS
 from adseg_jax.networks.layers import convolve
@@ -21,16 +22,22 @@ FIELDS_OF_VIEW = [
 ]
 
 
+def random(seed, *shape):
+  return np.random.default_rng(seed).random(shape, np.float32)
+
+
 def initialized(name, maps, images, **options):
   module = DISCRIMINATORS[name](**options)
-  return module, jax.jit(module.init)(jax.random.key(0), maps, images)
+  return module, noise(
+      jax.eval_shape(module.init, jax.random.key(0), maps, images)
+  )
 
 
 @pytest.mark.parametrize('name,depth,expected', PARAMETERS)
 def test_parameter_count(name, depth, expected):
   shapes = jax.eval_shape(
       DISCRIMINATORS[name]().init, jax.random.key(0),
-      jnp.zeros((1, 8, 8, depth)), jnp.zeros((1, 32, 32, 3)),
+      random(0, 1, 8, 8, depth), random(1, 1, 32, 32, 3),
   )
   assert sum(p.size for p in jax.tree.leaves(shapes)) == expected
 
@@ -48,9 +55,9 @@ def test_field_of_view_by_the_gradients_support(name, expected):
   All weights are positive, so that no path cancels; a pool passes its
   gradient to one pixel of four, so the support is collected over inputs.
   """
-  maps, images = jnp.ones((1, 64, 64, 2)), jnp.ones((1, 256, 256, 3))
+  maps, images = random(1, 1, 64, 64, 2), random(2, 1, 256, 256, 3)
   module, variables = initialized(name, maps, images, width=0.05)
-  variables = jax.tree.map(lambda p: jnp.abs(p) + 0.01, variables)
+  variables = jax.tree.map(lambda p: np.abs(p) + 0.01, variables)
   last = f'conv{len(module.layers)}'
 
   def output(maps):
@@ -68,39 +75,55 @@ def test_field_of_view_by_the_gradients_support(name, expected):
 
 
 @pytest.mark.parametrize('name', DISCRIMINATORS)
-@pytest.mark.parametrize('size', [(1, 1), (33, 18)])
-def test_any_image_size(name, size):
-  maps = jax.random.uniform(jax.random.key(1), (2, *size, 4))
-  images = jax.random.uniform(
-      jax.random.key(2), (2, 4 * size[0] + 1, 4 * size[1] + 3, 3)
-  )
-  module = DISCRIMINATORS[name](width=0.1)
-  logits, _ = jax.jit(module.init_with_output)(
-      jax.random.key(0), maps, images
-  )
-  assert logits.shape == ((2, *size) if name == 'patch' else (2,))
+def test_images_of_any_size_do_not_mix_within_a_batch(name):
+  maps, images = random(1, 2, 33, 18, 4), random(2, 2, 133, 75, 3)
+  module, variables = initialized(name, maps, images, width=0.1)
+  apply = jax.jit(module.apply)
+  logits = apply(variables, maps, images)
+  assert logits.shape == ((2, 33, 18) if name == 'patch' else (2,))
+  assert np.isfinite(logits).all()
+  # Another second image.
+  maps[1], images[1] = 3 * maps[0], 3 * images[0]
+  others = apply(variables, maps, images)
+  np.testing.assert_array_equal(others[0], logits[0])
+  assert np.abs(others[1] - logits[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize('name', ['two_branch', 'large_fov', 'patch'])
+def test_a_map_of_one_pixel(name):
+  maps, images = random(1, 2, 1, 1, 4), random(2, 2, 5, 7, 3)
+  module, variables = initialized(name, maps, images, width=0.1)
+  logits = jax.jit(module.apply)(variables, maps, images)
+  assert logits.shape == ((2, 1, 1) if name == 'patch' else (2,))
   assert np.isfinite(logits).all()
 
 
 def test_two_branch_accepts_a_map_of_another_resolution():
-  maps, images = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 64, 64, 3))
-  module, variables = initialized('two_branch', maps, images, width=0.1)
-  assert jax.jit(module.apply)(variables, maps, images).shape == (1,)
+  logits, _ = jax.eval_shape(
+      DISCRIMINATORS['two_branch'](width=0.1).init_with_output,
+      jax.random.key(0), random(1, 1, 8, 8, 3), random(2, 1, 64, 64, 3),
+  )
+  assert logits.shape == (1,)
 
 
-def test_two_branch_reads_both_image_and_map():
-  maps = jax.random.uniform(jax.random.key(1), (1, 8, 8, 3))
-  images = jax.random.uniform(jax.random.key(2), (1, 32, 32, 3))
-  module, variables = initialized('two_branch', maps, images, width=0.3)
-  gradients = jax.jit(jax.grad(
-      lambda m, i: module.apply(variables, m, i)[0], (0, 1)
-  ))(maps, images)
-  assert all(np.abs(g).max() > 0 for g in gradients)
+def test_two_branch_reads_both_joining_the_image_channels_first():
+  maps, images = random(1, 1, 8, 8, 3), random(2, 1, 32, 32, 3)
+  module, variables = initialized('two_branch', maps, images)
+  pull = jax.jit(jax.grad(
+      lambda m, i, v: module.apply(v, m, i)[0], (0, 1)
+  ))
+  assert all(np.abs(g).max() > 0 for g in pull(maps, images, variables))
+  params = variables['params']
+  kernel = np.array(params['joint1']['kernel'])
+  kernel[:, :, 64:] = 0
+  params = params | {'joint1': params['joint1'] | {'kernel': kernel}}
+  of_maps, of_images = pull(maps, images, {'params': params})
+  assert np.abs(of_maps).max() == 0 < np.abs(of_images).max()
 
 
 def test_two_branch_tells_several_maps_of_an_image_as_it_tells_each():
-  maps = tuple(jax.random.uniform(jax.random.key(1), (2, 3, 8, 8, 3)))
-  images = jax.random.uniform(jax.random.key(2), (3, 32, 32, 3))
+  maps = tuple(random(1, 2, 3, 8, 8, 3))
+  images = random(2, 3, 32, 32, 3)
   module, variables = initialized('two_branch', maps[0], images, width=0.3)
   apply = jax.jit(module.apply)
   for found, one in zip(apply(variables, maps, images), maps, strict=True):
@@ -109,38 +132,13 @@ def test_two_branch_tells_several_maps_of_an_image_as_it_tells_each():
     )
 
 
-def test_two_branch_joins_the_image_channels_first():
-  maps, images = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 32, 32, 3))
-  module, variables = initialized('two_branch', maps, images)
-  params = variables['params']
-  kernel = params['joint1']['kernel'].at[:, :, 64:].set(0)
-  params = params | {'joint1': params['joint1'] | {'kernel': kernel}}
-  gradients = jax.jit(jax.grad(
-      lambda m, i: module.apply({'params': params}, m, i)[0], (0, 1)
-  ))(maps, images)
-  assert not gradients[0].any()
-  assert gradients[1].any()
-
-
-@pytest.mark.parametrize('name', DISCRIMINATORS)
-def test_images_do_not_mix_within_a_batch(name):
-  maps = jax.random.uniform(jax.random.key(1), (2, 8, 8, 3))
-  images = jax.random.uniform(jax.random.key(2), (2, 32, 32, 3))
-  module, variables = initialized(name, maps, images, width=0.1)
-  apply = jax.jit(module.apply)
-  both = apply(variables, maps, images)
-  one = apply(variables, maps[1:], images[1:])
-  np.testing.assert_allclose(both[1:], one, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize('image,size', [
-    ((128, 128), (32, 32)), ((128, 128), (16, 16)), ((96, 160), (24, 40)),
+    ((128, 128), (16, 16)), ((96, 160), (24, 40)),
 ])
 def test_patch_has_a_logit_of_its_own_for_each_32_pixels(image, size):
   """At any stride of the maps: as many as Hung et al. have at that size."""
   count = 40
-  maps = jax.random.uniform(jax.random.key(1), (count, *size, 3))
-  images = jnp.zeros((count, *image, 3))
+  maps, images = random(1, count, *size, 3), random(2, count, *image, 3)
   module, variables = initialized('patch', maps, images, width=0.3)
   logits = np.asarray(jax.jit(module.apply)(variables, maps, images))
   assert logits.shape == (count, *size)

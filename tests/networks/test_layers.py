@@ -48,7 +48,7 @@ def test_a_centred_stride_is_padded_by_half_the_kernel(size, sides):
   )
 
 
-@pytest.mark.parametrize('size', [(16, 20), (3, 3), (11, 7), (8, 5), (33, 40)])
+@pytest.mark.parametrize('size', [(16, 20), (3, 3), (11, 7), (33, 40)])
 def test_resize(size):
   assert_equal(
       lambda x: layers.resize(x, size),
@@ -81,13 +81,16 @@ def test_parts_give_what_their_channels_joined_give(form):
   others = tuple(rng.standard_normal((2, 1, 9, 7, 3), np.float32))
   conv = layers.Conv(4, **form)
   wholes = [np.concatenate([one, other], -1) for other in others]
-  variables = conv.init(jax.random.key(0), wholes[0])
+  # A bias that is not zero: it is added once.
+  params = {'kernel': normal(1, 3, 3, 5, 4), 'bias': normal(2, 4)}
+  variables = {'params': params}
+  apply = jax.jit(conv.apply)
   close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
   for found, other, whole in zip(
-      conv.apply(variables, one, others), others, wholes, strict=True
+      apply(variables, one, others), others, wholes, strict=True
   ):
-    close(found, conv.apply(variables, whole))
-    close(conv.apply(variables, one, other), found)
+    close(found, apply(variables, whole))
+    close(apply(variables, one, other), found)
 
 
 def test_a_cpu_takes_the_fast_forms_and_nothing_else_does(monkeypatch):

@@ -13,6 +13,7 @@ from adseg_jax.networks.fast import depthwise
 FORMS = [
     (3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (5, 1, 2), (3, 1, 6), (3, 3, 1)
 ]
+SIDES = (8, 12), (9, 7), (1, 2)
 
 
 def grouped(x, kernel, stride, dilation, before):
@@ -24,8 +25,11 @@ def grouped(x, kernel, stride, dilation, before):
   )
 
 
-@pytest.mark.parametrize('sides', [(8, 12), (9, 7), (1, 2)])
-@pytest.mark.parametrize('size,stride,dilation', FORMS)
+@pytest.mark.parametrize('size,stride,dilation,sides', [
+    (*form, sides) for form in FORMS for sides in SIDES
+    # Odd sides of all; others where a stride or a dilation meets them.
+    if sides == SIDES[1] or form in ((3, 2, 1), (5, 1, 2))
+])
 def test_values_and_gradients_are_those_of_the_grouped_convolution(
     size, stride, dilation, sides
 ):
@@ -38,7 +42,7 @@ def test_values_and_gradients_are_those_of_the_grouped_convolution(
   )
 
 
-@pytest.mark.parametrize('size,stride', [(3, 1), (3, 2), (5, 2)])
+@pytest.mark.parametrize('size,stride', [(3, 2), (5, 2)])
 def test_where_the_stride_divides_the_sides_it_is_same_convolution(
     size, stride
 ):
@@ -54,14 +58,13 @@ def test_where_the_stride_divides_the_sides_it_is_same_convolution(
   np.testing.assert_allclose(found, same, atol=1e-5)
   # Elsewhere the outputs stay where they were: a row less changes the last.
   less = convolve(x[:, :-1], kernel)
-  assert less.shape == found.shape or stride == 1
+  assert less.shape == found.shape
   np.testing.assert_allclose(less[:, :2], found[:, :2], atol=1e-5)
 
 
-def test_over_seeds(rng):
+def test_over_seeds():
   """As a map over several networks has it."""
-  x = jnp.asarray(rng.normal(size=(2, 1, 6, 5, 3)), jnp.float32)
-  kernels = jnp.asarray(rng.normal(size=(2, 3, 3, 1, 3)), jnp.float32)
+  x, kernels = normal(0, 2, 1, 6, 5, 3), normal(1, 2, 3, 3, 1, 3)
 
   def loss(x, kernel):
     return (layers.convolve_depthwise(x, kernel, stride=2) ** 2).sum()

@@ -10,8 +10,9 @@ from adseg_jax.networks import layers
 from adseg_jax.networks.fast import products
 
 
-@pytest.mark.parametrize('size', [3, 5, 7])
-@pytest.mark.parametrize('sides', [(8, 10), (9, 13), (2, 3)])
+@pytest.mark.parametrize('size,sides', [
+    (3, (9, 13)), (5, (9, 13)), (7, (9, 13)), (3, (8, 10)), (7, (2, 3)),
+])
 def test_convolve_and_pool(size, sides):
   assert_equal(
       products.pooled,
@@ -20,7 +21,7 @@ def test_convolve_and_pool(size, sides):
   )
 
 
-@pytest.mark.parametrize('sides', [(5, 6), (1, 4), (2, 1), (1, 1)])
+@pytest.mark.parametrize('sides', [(5, 6), (1, 4), (2, 1)])
 def test_mean_of_convolution(sides):
   assert_equal(
       products.mean,
@@ -36,22 +37,15 @@ def test_space_to_depth_order():
   )
 
 
-@pytest.mark.parametrize('stride', [1, 2, 3])
-@pytest.mark.parametrize('size', [3, 4, 7])
+@pytest.mark.parametrize('size,stride', [
+    (3, 1), (3, 3), (4, 2), (7, 1), (7, 2),
+])
 def test_a_small_map_is_one_matrix_product(size, stride):
-  rng = np.random.default_rng(0)
   # More images than the four that the form is chosen for, whatever their count.
-  x = rng.standard_normal((5, 5, 3, 4), np.float32)
-  kernel = rng.standard_normal((size, size, 4, 64), np.float32)
+  x, kernel = normal(0, 5, 5, 3, 4), normal(1, size, size, 4, 64)
   ours, plain = (
-      jax.jit(functools.partial(function, stride=stride))
+      functools.partial(function, stride=stride)
       for function in (layers.convolve, plain_convolution)
   )
-  assert 'convolution' not in ours.lower(x, kernel).as_text()
-  weight = rng.standard_normal(plain(x, kernel).shape, np.float32)
-  for one, other in zip(*(
-      (y, *pull(weight)) for y, pull in (
-          jax.vjp(convolve, x, kernel) for convolve in (ours, plain)
-      )
-  ), strict=True):
-    np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
+  assert 'convolution' not in jax.jit(ours).lower(x, kernel).as_text()
+  assert_equal(ours, plain, x, kernel)

@@ -2,7 +2,6 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from lite import (
   STAGES,
@@ -10,20 +9,15 @@ from lite import (
   small_encoder,
   small_fpn,
   small_resnet,
-  small_unet,
 )
-from variables import count, filled, shapes
+from variables import count, shapes
 
 from adseg_jax.config import Segmentor
 from adseg_jax.errors import UserError
 from adseg_jax.method.method import make_segmentor
 from adseg_jax.networks.segmentors import ENCODERS, DeepLabV3Plus
 from adseg_jax.networks.segmentors.deeplab import rates
-from adseg_jax.networks.segmentors.efficientnet_lite import EfficientNetLite
-from adseg_jax.networks.segmentors.resnet import ResNet, stages
 from adseg_jax.networks.segmentors.stages import steps
-
-STRIDES = 4, 8, 16, 32
 
 
 def test_parameters_are_those_of_the_paper():
@@ -50,36 +44,9 @@ def test_steps_by_hand():
   ]
 
 
-@pytest.mark.parametrize('most', [8, 16])
-@pytest.mark.parametrize('make', [small_encoder, small_resnet])
-def test_dilated_stages_are_the_strided_ones_at_more_places(rng, make, most):
-  """Lite's strided kernels lie about the last pixel of a cell, ResNet's first.
-
-  So a pretrained encoder's maps stay what they are.
-  """
-  variables = {
-      name: part['encoder']
-      for name, part in filled(small_fpn(width=0.2, encoder=make)).items()
-  }
-  images = jnp.asarray(rng.random((1, 64, 96, 3)), jnp.float32)
-  strided, dilated = (
-      jax.jit(make(width=0.2, output_stride=stride).apply)(variables, images)
-      for stride in (32, most)
-  )
-  for (wanted, _), (found, _), stride in zip(
-      strided, dilated, STRIDES, strict=True
-  ):
-    every = max(1, stride // most)
-    first = every - 1 if make is small_encoder else 0
-    np.testing.assert_allclose(
-        found[:, first::every, first::every], wanted,
-        atol=1e-5 * float(np.abs(wanted).max()),
-    )
-    assert found.shape[1] == 64 // min(stride, most)
-
-
-@pytest.mark.parametrize('make', [small_encoder, small_resnet])
-@pytest.mark.parametrize('size', [(61, 37), (4, 9), (1, 1)])
+@pytest.mark.parametrize('make,size', [
+    (small_encoder, (61, 37)), (small_resnet, (4, 9)), (small_resnet, (1, 1)),
+])
 def test_odd_sizes(make, size):
   module = small_deeplab(encoder=make, output_stride=8)
   logits = jax.eval_shape(
@@ -89,33 +56,7 @@ def test_odd_sizes(make, size):
   assert logits.shape == (2, -(-size[0] // 4), -(-size[1] // 4), 3)
 
 
-@pytest.mark.parametrize('encoder', [
-    EfficientNetLite(STAGES[:3]), ResNet(stages((2, 1), False), 0.5),
-], ids=lambda encoder: type(encoder).__name__)
-def test_recomputing_changes_memory_alone(rng, encoder):
-  images = jnp.asarray(rng.random((2, 64, 64, 3)), jnp.float32)
-  variables = jax.tree.map(
-      lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape).astype(leaf.dtype),
-      jax.jit(encoder.init)(jax.random.key(0), images),
-  )
-
-  def loss(params, encoder):
-    maps = encoder.apply(variables | {'params': params}, images)
-    return (maps[-1][0]**2).sum()
-
-  gradient = jax.jit(jax.value_and_grad(loss), static_argnums=1)
-  memory, found = [], []
-  for one in (encoder, encoder.clone(recompute=True)):
-    program = gradient.lower(variables['params'], one).compile()
-    found.append(program(variables['params']))
-    memory.append(program.memory_analysis().temp_size_in_bytes)
-  jax.tree.map(lambda a, b: np.testing.assert_allclose(
-      a, b, rtol=1e-4, atol=1e-5 * float(np.abs(b).max())
-  ), *found)
-  assert memory[1] < 0.9 * memory[0]
-
-
-@pytest.mark.parametrize('make', [small_fpn, small_unet, small_deeplab])
+@pytest.mark.parametrize('make', [small_fpn, small_deeplab])
 def test_all_blocks_are_recomputed(make):
   module, images = make().clone(recompute=True), jnp.ones((1, 32, 32, 3))
   variables = shapes(module)

@@ -5,36 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from lite import (
-    small_deeplab,
-    small_encoder,
-    small_fpn,
-    small_resnet,
-    small_unet,
-)
+from lite import small_deeplab, small_fpn, small_resnet, small_unet
 from variables import count, filled, shapes
 
-from adseg_jax.networks.segmentors import ENCODERS, FPN, UNet
-
-# Parameters of whole classifiers: norms have a scale and a bias each, while a
-# folded one is a bias (PyTorch, `sum(p.numel() for p in model.parameters())`).
-PUBLISHED = {
-    'efficientnet_lite0': 4_652_008, 'efficientnet_lite1': 5_416_680,
-    'efficientnet_lite2': 6_092_072, 'resnet18': 11_689_512,
-    'resnet34': 21_797_672, 'resnet50': 25_557_032, 'resnet101': 44_549_160,
-}
-
-
-@pytest.mark.parametrize('name', ENCODERS)
-def test_parameters_of_an_encoder_are_the_published_ones(name):
-  params = shapes(FPN(11, encoder=ENCODERS[name]))['params']
-  leaves = jax.tree_util.tree_leaves_with_path(params['encoder'])
-  biases = sum(x.size for path, x in leaves if path[-1].key == 'bias')
-  last = params['pyramid']['lateral4']['conv']['kernel'].shape[2]
-  beyond = 1000 * (last + 1)
-  if 'lite' in name:  # a further convolution and its norm
-    beyond = last * 1280 + 2 * 1280 + 1000 * (1280 + 1)
-  assert sum(x.size for _, x in leaves) + biases == PUBLISHED[name] - beyond
+from adseg_jax.networks.segmentors import FPN, UNet
 
 
 def test_parameters_of_the_pyramid():
@@ -51,9 +25,10 @@ def test_parameters_of_the_unet():
   assert count(UNet(11)) == 2_939_120 + levels + 11 * 65
 
 
-@pytest.mark.parametrize('size', [(64, 96), (61, 37), (4, 9), (1, 1)])
-@pytest.mark.parametrize('make', [small_fpn, small_unet])
-def test_output_stride(size, make):
+@pytest.mark.parametrize('make,size', [
+    (small_fpn, (61, 37)), (small_fpn, (1, 1)), (small_unet, (4, 9)),
+])
+def test_output_stride(make, size):
   module = make()
   logits, maps = jax.eval_shape(
       lambda v, x: module.apply(
@@ -70,29 +45,8 @@ def test_output_stride(size, make):
   ]
 
 
-@pytest.mark.parametrize('make', [small_encoder, small_resnet])
-def test_a_cell_lies_at_the_same_pixels_whatever_the_size(rng, make):
-  """Far from the border, a picture and its first part have the same maps."""
-  encoder = make(width=0.2)
-  reach = encoder.reach
-  side = 32 * -(-(reach + 80) // 32)
-  images = jnp.asarray(rng.random((1, 32, side, 3)), jnp.float32)
-  variables = encoder.init(jax.random.key(0), images)
-  apply = jax.jit(encoder.apply)
-  whole = apply(variables, images)
-  for cut in (4, 24):
-    for (one, _), (other, _), stride in zip(
-        apply(variables, images[:, :, :side - cut]), whole, (4, 8, 16, 32),
-        strict=True,
-    ):
-      alike = max(1, (side - cut - reach) // stride)
-      np.testing.assert_allclose(
-          one[:, :, :alike], other[:, :, :alike], atol=1e-5
-      )
-
-
 @pytest.mark.parametrize('make', [
-    small_fpn, small_unet, functools.partial(small_fpn, encoder=small_resnet),
+    functools.partial(small_fpn, encoder=small_resnet), small_unet,
     small_deeplab,
 ])
 def test_the_plain_forms_on_any_size_give_the_same(rng, make):
@@ -119,35 +73,32 @@ def test_the_plain_forms_on_any_size_give_the_same(rng, make):
 
 
 def test_random_weights_start_soundly(rng):
-  """Deviations neither vanish nor grow through all of the blocks."""
-  module = FPN(5, 0.25)
-  images = jnp.asarray(rng.random((2, 64, 96, 3)), jnp.float32)
+  """Deviations neither vanish nor grow, and all layers learn.
 
-  @jax.jit
-  def look(key):
-    variables = module.init(key, images, train=False)
-    return module.apply(
-        variables, images, train=False, mutable=['intermediates'],
-        capture_intermediates=lambda m, _: type(m).__name__ == 'Block',
-    )
-
-  logits, seen = look(jax.random.key(0))
-  blocks = np.array([x.std() for x in jax.tree.leaves(seen)])
-  assert len(blocks) == 16 and (blocks > 0.05).all() and (blocks < 2).all()
-  assert 0.1 < logits.std() < 3
-
-
-def test_all_layers_learn_from_the_start(rng):
-  """But what lies before the kernels of zeros, which come first."""
+  But what lies before the kernels of zeros, which come first: a block that
+  has them passes its input on, so that stages alone change a deviation.
+  """
   module = small_fpn(width=0.25)
-  images = jnp.asarray(rng.random((1, 64, 64, 3)), jnp.float32)
+  images = rng.random((1, 64, 64, 3), np.float32)
   variables = jax.jit(functools.partial(module.init, train=False))(
       jax.random.key(0), images
   )
   params = variables.pop('params')
-  gradient = jax.jit(jax.grad(lambda params: jax.nn.log_softmax(
-      module.apply({'params': params, **variables}, images, train=False)
-  )[..., 0].mean()))(params)
+
+  @jax.jit
+  @functools.partial(jax.grad, has_aux=True)
+  def look(params):
+    logits, seen = module.apply(
+        {'params': params, **variables}, images, train=False,
+        mutable=['intermediates'],
+        capture_intermediates=lambda m, _: type(m).__name__ == 'Block',
+    )
+    return jax.nn.log_softmax(logits)[..., 0].mean(), (logits, seen)
+
+  gradient, (logits, seen) = look(params)
+  blocks = np.array([np.std(x) for x in jax.tree.leaves(seen)])
+  assert len(blocks) == 7 and (blocks > 0.05).all() and (blocks < 2).all()
+  assert 0.1 < np.std(logits) < 3
   for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
     name = '/'.join(key.key for key in path)
     before_zeros = 'stage2_2' in name and 'project' not in name

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,11 +26,16 @@ def plain(params, levels, size):
   return jnp.concatenate(features, -1) @ kernel + bias
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def apply(module, variables, images):
+  return module.apply(variables, images, train=False)
+
+
 @pytest.mark.parametrize('normalization', [True, False])
 def test_it_equals_the_plain_form(rng, normalization):
   module = MultiScale(5, 0.05, normalization)
-  images = jnp.asarray(rng.random((2, 32, 48, 3)), jnp.float32)
-  weights = jnp.asarray(rng.normal(size=(2, 8, 12, 5)), jnp.float32)
+  images = rng.random((2, 32, 48, 3), np.float32)
+  weights = rng.standard_normal((2, 8, 12, 5), np.float32)
 
   def levels(images):
     if not normalization:
@@ -44,12 +51,13 @@ def test_it_equals_the_plain_form(rng, normalization):
         lambda p: plain(p, levels(images), (8, 12)),
     ):
       value, pull = jax.vjp(f, params)
-      results.append((value, pull(weights)[0]))
+      # Gradients of the one are those of the other: the same layers.
+      results.append((value, pull(weights)[0] if normalization else ()))
     return results
 
   results = both(filled(module)['params'], images)
   for ours, theirs in zip(*map(jax.tree.leaves, results), strict=True):
-    scale = float(jnp.abs(theirs).max())
+    scale = float(np.abs(theirs).max())
     assert scale > 0
     np.testing.assert_allclose(ours, theirs, atol=1e-5 * scale)
 
@@ -69,18 +77,18 @@ def test_the_scales_share_their_convolutions():
 
 def test_every_scale_matters(rng):
   module = MultiScale(3, 0.05)
-  images = jnp.asarray(rng.random((1, 16, 16, 3)), jnp.float32)
-  variables = filled(module)
-  apply = jax.jit(lambda v, i: module.apply(v, i, train=False))
-  whole = apply(variables, images)
+  images = rng.random((1, 16, 16, 3), np.float32)
+  params = filled(module)['params']
+  whole = apply(module, {'params': params}, images)
   for i in (1, 2, 3):
-    params = variables['params']
-    share = jax.tree.map(jnp.zeros_like, params[f'classifier{i}'])
-    without = apply({'params': params | {f'classifier{i}': share}}, images)
+    share = jax.tree.map(np.zeros_like, params[f'classifier{i}'])
+    without = apply(
+        module, {'params': params | {f'classifier{i}': share}}, images
+    )
     assert np.abs(without - whole).max() > 1e-3
 
 
-@pytest.mark.parametrize('size', [(64, 32), (61, 37), (8, 9), (4, 4)])
+@pytest.mark.parametrize('size', [(61, 37), (4, 4)])
 def test_output_stride(size):
   module = MultiScale(3, 0.02)
   out = jax.eval_shape(
@@ -95,32 +103,34 @@ def test_local_normalization_takes_absolute_colour_away(
     rng, normalization, moves
 ):
   module = MultiScale(3, 0.05, normalization)
-  images = jnp.asarray(0.4 * rng.random((1, 16, 16, 3)), jnp.float32)
+  images = 0.4 * rng.random((1, 16, 16, 3), np.float32)
   variables = filled(module)
-  apply = jax.jit(lambda i: module.apply(variables, i, train=False))
-  shift = np.abs(apply(images + 0.5) - apply(images)).max()
+  one, other = (
+      apply(module, variables, x) for x in (images + np.float32(0.5), images)
+  )
+  shift = np.abs(one - other).max()
   assert (shift > 0.1) == moves
 
 
-@pytest.mark.parametrize('side', [180, 200, 250])
-def test_scales_lie_at_the_same_place_at_any_size(side):
+def test_scales_lie_at_the_same_place_at_any_size():
   """What each says of a square far from the origin lies evenly around it."""
+  side = 250  # whose halves and quarters are no whole numbers
   module = MultiScale(1, 0.05, False)
-  hat = jnp.asarray([1.0, 2, 3, 4, 3, 2, 1])
-  hat = (hat[:, None] * hat[None])[..., None, None]
+  hat = np.float32([1, 2, 3, 4, 3, 2, 1])
+  hat = np.outer(hat, hat)[..., None, None]
   params = jax.tree.map(
-      lambda leaf: leaf * 0 + {4: hat, 2: 1, 1: 0}[leaf.ndim],
-      filled(module)['params'],
+      lambda leaf: np.zeros(leaf.shape, 'f') + {4: hat, 2: 1, 1: 0}[leaf.ndim],
+      shapes(module)['params'],
   )
   place = 16 * (side // 16 - 3)
-  image = jnp.zeros((1, 64, side, 3)).at[:, 16:32, place:place + 16].set(1)
-  apply = jax.jit(lambda p: module.apply({'params': p}, image, train=False))
+  image = np.zeros((1, 64, side, 3), np.float32)
+  image[:, 16:32, place:place + 16] = 1
   middle = (place + 8) // 4
   for scale in (1, 2, 3):
     others = {f'classifier{i}' for i in {1, 2, 3} - {scale}}
-    found = np.asarray(apply(params | {
-        name: jax.tree.map(jnp.zeros_like, params[name]) for name in others
-    }))[0, 6, :, 0]
+    found = np.asarray(apply(module, {'params': params | {
+        name: jax.tree.map(np.zeros_like, params[name]) for name in others
+    }}, image))[0, 6, :, 0]
     before, after = found[middle - 4:middle][::-1], found[middle:middle + 4]
     assert np.ptp(after) > 0.05 * after.max() > 0
     np.testing.assert_allclose(before, after, rtol=0.002)
