@@ -23,10 +23,10 @@ from adseg_jax.errors import UserError
 from adseg_jax.evaluation import evidence
 from adseg_jax.evaluation.evidence import MARGIN
 from adseg_jax.evaluation.statistics import Difference
+from adseg_jax.files import writing
 from adseg_jax.reporting import numbers, vega, verdicts
 from adseg_jax.reporting.arms import Arm, Study, score, study
 from adseg_jax.reporting.numbers import chance, difference, interval, spread
-from adseg_jax.reporting.pages import writing
 from adseg_jax.reporting.runs import read_run, read_runs
 from adseg_jax.reporting.sheets import lines
 from adseg_jax.reporting.tables import Row, Table
@@ -177,13 +177,13 @@ def _marks(pairs: list[dict], means: list[dict], x: dict, y: dict):
   reach = {'y': y, 'x': field('low', **x), 'x2': {'field': 'high'}}
   ink = {'color': 'var(--ink)', 'opacity': 1}
   return [
-      layer(_POINT | {'size': 22, 'opacity': 0.55, 'color': 'var(--c0)'},
-            pairs, **at),
-      layer({'type': 'rule', 'strokeWidth': 2.2, 'yOffset': 12} | ink, means,
+      layer(_POINT | {'size': 22, 'opacity': 0.55, 'color': 'var(--c0)',
+                      'yOffset': -14}, pairs, **at),
+      layer({'type': 'rule', 'strokeWidth': 2.2} | ink, means,
             **reach),
-      layer(_POINT | {'shape': 'diamond', 'size': 80, 'yOffset': 12} | ink,
+      layer(_POINT | {'shape': 'diamond', 'size': 80} | ink,
             means, **at),
-      layer({'type': 'text', 'yOffset': 26, 'fontSize': 12.5} | ink, means,
+      layer({'type': 'text', 'yOffset': 14, 'fontSize': 12.5} | ink, means,
             **at, text=field('text', 'nominal')),
   ]
 
