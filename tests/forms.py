@@ -314,6 +314,16 @@ REFUSED = {
         'images/{split}/{name}.png', 'labels/{split}/{name}.png',
         ('train', 'test'),
     ),
+    'images/train and images/training': moved({
+        'images/n0.png': 'images/train/n0.png',
+        'labels/n0.png': 'labels/train/n0.png',
+        'images/n1.png': 'images/training/n1.png',
+        'labels/n1.png': 'labels/training/n1.png',
+        'images/n2.png': 'images/val/n2.png',
+        'labels/n2.png': 'labels/val/n2.png',
+        'images/n3.png': 'images/val/n3.png',
+        'labels/n3.png': 'labels/val/n3.png',
+    }),
     'images/train, and pictures beside it': moved({
         'images/n0.png': 'images/train/n0.png',
         'labels/n0.png': 'labels/train/n0.png',

@@ -83,6 +83,7 @@ def find_layout(root: Path) -> Layout | None:
   }
   divided = all(map(_split_of, images))
   if divided:
+    _check_one_each(root, (name.partition('/')[0] for name in images))
     images, labels = map(_renamed, (images, labels))
   before = {*_IMAGES, *_LABELS, *(top.name.casefold() for top in tops)}
   splits, wrong, said = listed(root, images, before, divided)
@@ -115,10 +116,23 @@ def _places(root: Path) -> list[tuple[str, Path, Path]]:
         f'{root}: has {pair[0].name}/ with {pair[1].name}/, and folders of '
         f'splits as {above[0].name}/: which are meant? Move the others away'
     )
+  _check_one_each(root, (top.name for top in above))
   return [('', *pair)] if pair else [
       (f'{split_named(top.name)}/', *(_pair(top) or (top, top)))
       for top in above
   ]
+
+
+def _check_one_each(root: Path, folders):
+  """Two folders of one split, as train/ and training/, are refused."""
+  known = {}
+  for folder in folders:
+    split = split_named(folder)
+    if known.setdefault(split, folder) != folder:
+      raise UserError(
+          f'{root}: {known[split]}/ and {folder}/ are both for {split}: put '
+          'their files into one, or move one away'
+      )
 
 
 def _folders(top: Path) -> list[Path]:
