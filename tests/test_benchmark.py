@@ -36,12 +36,15 @@ def module(name):
 
 def make_case(
     segmentor='multiscale', side=64, classes=4, encoder='efficientnet_lite0',
-    **adversary
+    local_normalization=True, **adversary
 ):
   """The cheapest step of a pair of networks."""
   return module('benchmarking.cases').Case(classes, Experiment(
       data=Data(batch=2, crop=(side, side)),
-      segmentor=Segmentor(name=segmentor, encoder=encoder, width=0.05),
+      segmentor=Segmentor(
+          name=segmentor, encoder=encoder, width=0.05,
+          local_normalization=local_normalization,
+      ),
       adversary=Adversary(width=0.1, **adversary),
       optimizer=Optimizer(segmentor=ADAM, discriminator=ADAM),
   ))
@@ -193,7 +196,10 @@ def test_jax_alone_end_to_end(monkeypatch, capsys, tmp_path):
   monkeypatch.setattr(
       processes, 'device', lambda: {'platform': 'cpu', 'hardware': 'a CPU'}
   )
-  case = make_case(alternate_every=1)
+  case = make_case(
+      local_normalization=False, discriminator='small_fov_light',
+      alternate_every=1,
+  )
   monkeypatch.setattr(module('benchmarking.cases'), 'CASES', {'toy': case})
   benchmark.run(benchmark.Arguments(
       ('toy',), rounds=2, steps=1, output=str(tmp_path)

@@ -13,7 +13,12 @@ from adseg_jax.config import Update
 from adseg_jax.method.state import initialize
 from adseg_jax.method.step import gradients, train_step
 from adseg_jax.method.turns import Turn
-from adseg_jax.networks.discriminators import LargeFOV, Patch, TwoBranch
+from adseg_jax.networks.discriminators import (
+    FieldOfView,
+    LargeFOV,
+    Patch,
+    TwoBranch,
+)
 from adseg_jax.networks.segmentors import Dilated8, MultiScale, UNet
 from adseg_jax.networks.segmentors.resnet import ResNet, stages
 
@@ -23,7 +28,7 @@ ADAM = Update(name='adam', learning_rate=1e-3)
 THIN = functools.partial(ResNet, stages((1, 1, 1, 1), False))
 METHODS = {
     'multiscale': make_method(
-        MultiScale(CLASSES, width=0.1), TwoBranch(width=0.1), ADAM, weight=0.1,
+        MultiScale(CLASSES, width=0.1), TwoBranch(width=0.1), weight=0.1,
         encoding='scaling',
     ),
     'dilated8': make_method(
@@ -67,15 +72,17 @@ def in_bfloat16(method):
 
 @pytest.mark.slow
 def test_losses_of_100_steps_stay_near_those_of_float32():
-  """Measured means of the differences: 0.009, 0.06 and 0.26."""
-  method = METHODS['multiscale']
+  """Measured means of the differences: 0.0023, 0.0059 and 0.0090."""
+  method = make_method(
+      MultiScale(CLASSES, 0.1, False), FieldOfView(((16, 3), (16, 3)), (0,)),
+      ADAM, weight=0.1, encoding='scaling',
+  )
   start = initialize(jax.random.key(0), method, (SIDE, SIDE))
   _, plain = history(start, method, 100)
   state, short = history(start, in_bfloat16(method), 100)
   for loss, bound in (
-      ('segmentation_loss', 0.03), ('discriminator_loss', 0.2),
-      # Of two, while it grows to 6: it follows the discriminator's luck.
-      ('adversarial_loss', 0.8),
+      ('segmentation_loss', 0.007), ('discriminator_loss', 0.018),
+      ('adversarial_loss', 0.03),
   ):
     assert 0 < np.abs(short[loss] - plain[loss]).mean() < bound, loss
   assert not short['dropped'].any()

@@ -6,7 +6,6 @@ import types
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from lite import STAGES, small_fpn
@@ -46,11 +45,15 @@ def head(arrays, x):
   return arrays['_fc.weight'] @ x + arrays['_fc.bias']
 
 
+@functools.cache
+def apply(name):
+  return jax.jit(ENCODERS[name]().apply)
+
+
 def encode(name, encoder, mean, images):
   """Maps [h,w,c] of an image."""
-  apply = jax.jit(ENCODERS[name]().apply)
   variables = {'params': encoder, 'constants': {'mean': np.float32(mean)}}
-  return [np.asarray(x[0]) for x, _ in apply(variables, jnp.asarray(images))]
+  return [np.asarray(x[0]) for x, _ in apply(name)(variables, images)]
 
 
 @pytest.mark.parametrize('number', range(3))

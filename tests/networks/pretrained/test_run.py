@@ -7,9 +7,11 @@ import jax
 import numpy as np
 import pytest
 from numpy_vgg import weights
+from toy import on_toy
 from weight_files import write_h5
 
 from adseg_jax.config import Segmentor
+from adseg_jax.data import dataset as datasets
 from adseg_jax.errors import UserError
 from adseg_jax.method.method import make_method
 from adseg_jax.method.state import init_state
@@ -22,8 +24,10 @@ WIDTH = 1 / 64
 
 
 @pytest.fixture
-def borrowing(tiny, tmp_path):
+def borrowing(tiny, tmp_path, monkeypatch):
   """A run of two steps on frozen convolutions of a file."""
+  monkeypatch.setitem(datasets.MODULES, 'toy', 'toy')
+  tiny = on_toy(tiny)
   path = tmp_path / 'vgg.h5'
   write_h5(path, weights('keras', WIDTH))
   optimizer = dataclasses.replace(
@@ -40,7 +44,7 @@ def borrowing(tiny, tmp_path):
 
 
 def last_state(experiment, workdir):
-  method = make_method(experiment, 6)
+  method = make_method(experiment, 3)
   start = jax.jit(init_state, static_argnums=(1, 2))
   state = start(
       jax.random.key(experiment.seed), method, experiment.data.crop
