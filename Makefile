@@ -20,7 +20,8 @@ quickstart: .venv/installed
 
 test: .venv/installed
 	@.venv/bin/ruff check .
-	@$(RUN) -m pytest --numprocesses 2
+# A file's tests stay in one process: what one compiles, the next need not.
+	@$(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 install: .venv/installed
 

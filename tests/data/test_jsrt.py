@@ -53,4 +53,7 @@ def test_other_names_have_no_split(root, tmp_path):
   layouts.save(layouts.photo(), root / 'images/mine.png')
   layouts.grey(layouts.ids([0]), root / 'labels/mine.png')
   with pytest.raises(UserError, match=r'none of JSRT \(1\): mine'):
-    jsrt.DATASET.builder(Data(root=str(root), prepared=str(tmp_path)))
+    examples.load(
+        jsrt.DATASET, 'train',
+        Data(name='jsrt', root=str(root), prepared=str(tmp_path / 'prepared')),
+    )

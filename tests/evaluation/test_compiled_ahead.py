@@ -5,6 +5,7 @@ import pytest
 from networks import make_trained, picture
 from small import Small
 
+from adseg_jax.config import Data, Experiment
 from adseg_jax.evaluation.inference import Views, Whole
 
 
@@ -24,7 +25,9 @@ def compilations():
 
 @pytest.mark.parametrize('size', [(0, 0), (64, 32)])
 def test_a_call_finds_its_programs(rng, compilations, size):
-  trained = make_trained(Small(3), size)
+  trained = make_trained(Small(3))._replace(
+      experiment=Experiment(data=Data(size=size))
+  )
   whole = Whole(trained, Views(flip=True), jax.local_devices()[:2])
   whole.compile((64, 96), 2)
   programs = [name for name in compilations if '_look' in name]

@@ -47,7 +47,7 @@ def test_the_stream_depends_on_seed_and_augmentation_alone(tiny):
 
 
 def test_the_command_prints_what_two_people_compare(tiny, whole, capsys):
-  arguments = command.Arguments(str(whole), prepared=tiny.data.prepared)
+  arguments = command.Arguments(workdir=str(whole), prepared=tiny.data.prepared)
   command.run(arguments)
   said = capsys.readouterr().out
   command.run(arguments)
@@ -87,7 +87,9 @@ def test_a_run_that_is_being_saved_is_left_as_it_is(tiny, whole, tmp_path):
   (saving / 'state').mkdir(parents=True)
   (saving / 'state' / 'manifest.ocdbt').write_bytes(b'half')
   before = contents(workdir)
-  command.run(command.Arguments(str(workdir), prepared=tiny.data.prepared))
+  command.run(command.Arguments(
+      workdir=str(workdir), prepared=tiny.data.prepared
+  ))
   assert contents(workdir) == before
 
 
@@ -101,7 +103,7 @@ def test_a_damaged_checkpoint_is_left_where_it_is(whole, tmp_path, part):
   before = contents(workdir)
   if part == 'state':
     with pytest.raises(UserError, match=r'checkpoint last cannot be read'):
-      command.run(command.Arguments(str(workdir)))
+      command.run(command.Arguments(workdir=str(workdir)))
   else:  # What hashes need is whole.
     assert fingerprint.of_parameters(workdir) == fingerprint.of_parameters(
         whole
@@ -111,7 +113,7 @@ def test_a_damaged_checkpoint_is_left_where_it_is(whole, tmp_path, part):
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
   with pytest.raises(UserError, match=r'no experiment\.json here'):
-    command.run(command.Arguments(str(tmp_path)))
+    command.run(command.Arguments(workdir=str(tmp_path)))
 
 
 @pytest.mark.slow
